@@ -1,0 +1,384 @@
+package marshal
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"sort"
+	"strconv"
+	"unicode/utf8"
+)
+
+// MaxDepth bounds how deeply values may be nested, on reading and on writing.
+const MaxDepth = 1000
+
+var errTooDeep = fmt.Errorf("values nested more than %d deep", MaxDepth)
+
+// ErrText is wrapped by the error of Marshal for text that XML cannot carry:
+// control characters other than tab, line feed and carriage return, U+FFFE,
+// U+FFFF, and bytes that are not UTF-8.
+var ErrText = errors.New("text not allowed in XML")
+
+// Marshal returns the document of a value: the types of this package and nil,
+// bool, int, int64, *big.Int, float64, complex128, string, []byte (as text),
+// []any, []string, map[string]any and map[string]string. Go slices and maps
+// have no identity on the wire: they are never written as a reference. Any
+// other type, and an object of a class outside the protocol, is an error, and
+// nothing is returned with it.
+func Marshal(v any) ([]byte, error) {
+	return Append(nil, v)
+}
+
+// Append is Marshal onto the end of a buffer.
+func Append(b []byte, v any) ([]byte, error) {
+	e := encoder{b: append(b, "<marshal>"...), id: 1}
+	if err := e.value(v, 0); err != nil {
+		return nil, fmt.Errorf("marshal: %w", err)
+	}
+	return append(e.b, "</marshal>"...), nil
+}
+
+type encoder struct {
+	b    []byte
+	id   int
+	seen map[any]int
+}
+
+// longFrom is the first integer written as <long>.
+var longFrom = mustInt("999999999999999983222784")
+
+func mustInt(text string) *big.Int {
+	n, _ := new(big.Int).SetString(text, 10)
+	return n
+}
+
+func (e *encoder) value(v any, depth int) error {
+	if depth > MaxDepth {
+		return errTooDeep
+	}
+	switch v := v.(type) {
+	case nil:
+		e.b = append(e.b, "<none/>"...)
+	case bool:
+		if v {
+			e.b = append(e.b, "<bool>1</bool>"...)
+		} else {
+			e.b = append(e.b, "<bool>0</bool>"...)
+		}
+	case int:
+		e.integer(int64(v))
+	case int64:
+		e.integer(v)
+	case *big.Int:
+		return e.bigInteger(v)
+	case float64:
+		e.b = append(e.b, "<float>"...)
+		e.b = append(e.b, FloatText(v)...)
+		e.b = append(e.b, "</float>"...)
+	case complex128:
+		e.b = fmt.Appendf(e.b, "<complex>%s %s</complex>", FloatText(real(v)), FloatText(imag(v)))
+	case string:
+		return e.text(v)
+	case []byte:
+		return e.text(string(v))
+	default:
+		return e.container(v, depth)
+	}
+	return nil
+}
+
+func (e *encoder) container(v any, depth int) error {
+	switch v := v.(type) {
+	case Tuple:
+		return e.sequence("tuple", "<tuple", v, depth)
+	case *List:
+		if v == nil {
+			break
+		}
+		if e.referred(v) {
+			return nil
+		}
+		return e.sequence("list", e.open("<list", v), v.Items, depth)
+	case *Set:
+		if v == nil {
+			break
+		}
+		if e.referred(v) {
+			return nil
+		}
+		return e.sequence("set", e.open("<set", v), v.Items, depth)
+	case []any:
+		return e.sequence("list", e.open("<list", nil), v, depth)
+	case []string:
+		items := make([]any, len(v))
+		for i, s := range v {
+			items[i] = s
+		}
+		return e.sequence("list", e.open("<list", nil), items, depth)
+	case *Dict:
+		if v == nil {
+			break
+		}
+		if e.referred(v) {
+			return nil
+		}
+		start := e.open("<dictionary", v)
+		return e.dictionary(start, sortPairs(v.pairs), depth)
+	case map[string]any:
+		return e.dictionary(e.open("<dictionary", nil), sortedPairs(v), depth)
+	case map[string]string:
+		return e.dictionary(e.open("<dictionary", nil), sortedPairs(v), depth)
+	case *Object:
+		if v == nil {
+			break
+		}
+		return e.object(v, depth)
+	}
+	return fmt.Errorf("refusing to marshal a value of type %s", typeName(v))
+}
+
+// open gives the next id to a container and returns the start of its tag.
+func (e *encoder) open(tag string, key any) string {
+	e.id++
+	if key != nil {
+		if e.seen == nil {
+			e.seen = map[any]int{}
+		}
+		e.seen[key] = e.id
+	}
+	return tag + ` id="i` + strconv.Itoa(e.id) + `"`
+}
+
+// referred writes a reference if the container was written before.
+func (e *encoder) referred(key any) bool {
+	id, ok := e.seen[key]
+	if ok {
+		e.b = fmt.Appendf(e.b, `<reference id="i%d"/>`, id)
+	}
+	return ok
+}
+
+func (e *encoder) sequence(name, start string, items []any, depth int) error {
+	e.b = append(e.b, start...)
+	if len(items) == 0 {
+		e.b = append(e.b, "/>"...)
+		return nil
+	}
+	e.b = append(e.b, '>')
+	for _, item := range items {
+		if err := e.value(item, depth+1); err != nil {
+			return err
+		}
+	}
+	e.close(name)
+	return nil
+}
+
+func (e *encoder) dictionary(start string, pairs []Pair, depth int) error {
+	e.b = append(e.b, start...)
+	if len(pairs) == 0 {
+		e.b = append(e.b, "/>"...)
+		return nil
+	}
+	e.b = append(e.b, '>')
+	for _, p := range pairs {
+		if err := e.value(p.Key, depth+1); err != nil {
+			return err
+		}
+		if err := e.value(p.Value, depth+1); err != nil {
+			return err
+		}
+	}
+	e.close("dictionary")
+	return nil
+}
+
+func (e *encoder) object(o *Object, depth int) error {
+	if !allowed(o.Module, o.Class) {
+		return fmt.Errorf("refusing to marshal %s.%s", o.Module, o.Class)
+	}
+	if e.referred(o) {
+		return nil
+	}
+	e.b = append(e.b, e.open("<object", o)...)
+	e.b = append(e.b, ` module="`...)
+	e.b = append(e.b, o.Module...)
+	e.b = append(e.b, `" class="`...)
+	e.b = append(e.b, o.Class...)
+	e.b = append(e.b, `">`...)
+	if err := e.value(o.Args, depth+1); err != nil {
+		return err
+	}
+	var state any
+	// Compat: Python 3.11 and later write null for an object that has no
+	// attribute at all.
+	if o.State.Len() > 0 {
+		state = o.State
+	}
+	if err := e.value(state, depth+1); err != nil {
+		return err
+	}
+	e.close("object")
+	return nil
+}
+
+func (e *encoder) close(name string) {
+	e.b = append(e.b, '<', '/')
+	e.b = append(e.b, name...)
+	e.b = append(e.b, '>')
+}
+
+func (e *encoder) integer(n int64) {
+	e.b = append(e.b, "<int>"...)
+	e.b = strconv.AppendInt(e.b, n, 10)
+	e.b = append(e.b, "</int>"...)
+}
+
+func (e *encoder) bigInteger(n *big.Int) error {
+	if n == nil {
+		return errors.New("refusing to marshal a nil integer")
+	}
+	name := "int"
+	if n.CmpAbs(longFrom) >= 0 {
+		name = "long"
+	}
+	e.b = append(e.b, '<')
+	e.b = append(e.b, name...)
+	e.b = append(e.b, '>')
+	e.b = n.Append(e.b, 10)
+	e.close(name)
+	return nil
+}
+
+func (e *encoder) text(s string) error {
+	e.b = append(e.b, "<string>"...)
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if (r == utf8.RuneError && size == 1) || r == 0xFFFE || r == 0xFFFF {
+				return fmt.Errorf("%w: %q", ErrText, excerpt(s, i))
+			}
+			e.b = append(e.b, s[start:i]...)
+			e.b = append(e.b, '&', '#')
+			e.b = strconv.AppendInt(e.b, int64(r), 10)
+			e.b = append(e.b, ';')
+			i += size
+			start = i
+			continue
+		}
+		escaped := ""
+		switch {
+		case c == '&':
+			escaped = "&amp;amp;"
+		case c == '<':
+			escaped = "&amp;lt;"
+		case c == '>':
+			escaped = "&amp;gt;"
+		case c == '\r':
+			escaped = "&#13;"
+		case c < 0x20 && c != '\t' && c != '\n':
+			return fmt.Errorf("%w: %q", ErrText, excerpt(s, i))
+		}
+		i++
+		if escaped != "" {
+			e.b = append(e.b, s[start:i-1]...)
+			e.b = append(e.b, escaped...)
+			start = i
+		}
+	}
+	e.b = append(e.b, s[start:]...)
+	e.b = append(e.b, "</string>"...)
+	return nil
+}
+
+// excerpt returns the text around a position, for messages.
+func excerpt(s string, at int) string {
+	return s[max(0, at-10):min(len(s), at+10)]
+}
+
+// sortPairs orders the pairs of a dictionary as they are written: by key, or
+// by the repr of the key if some keys cannot be compared.
+func sortPairs(pairs []Pair) []Pair {
+	ordered := true
+	for i := 1; i < len(pairs) && ordered; i++ {
+		a, aText := pairs[i-1].Key.(string)
+		b, bText := pairs[i].Key.(string)
+		ordered = aText && bText && a < b
+	}
+	if ordered {
+		return pairs
+	}
+	sorted := append([]Pair(nil), pairs...)
+	comparable := true
+	sort.SliceStable(sorted, func(i, j int) bool {
+		c, ok := compare(sorted[i].Key, sorted[j].Key, 0)
+		comparable = comparable && ok
+		return c < 0
+	})
+	if !comparable {
+		copy(sorted, pairs)
+		sort.SliceStable(sorted, func(i, j int) bool { return Repr(sorted[i].Key) < Repr(sorted[j].Key) })
+	}
+	return sorted
+}
+
+// compare orders two keys; ok is false if Python could not.
+func compare(a, b any, depth int) (order int, ok bool) {
+	if s, isText := a.(string); isText {
+		t, isText := b.(string)
+		switch {
+		case !isText:
+			return 0, false
+		case s < t:
+			return -1, true
+		case s > t:
+			return 1, true
+		}
+		return 0, true
+	}
+	if x, ok := number(a); ok {
+		y, ok := number(b)
+		if !ok {
+			return 0, false
+		}
+		return x.Cmp(y), true
+	}
+	s, sTuple := a.(Tuple)
+	t, tTuple := b.(Tuple)
+	if !sTuple || !tTuple || depth > MaxDepth {
+		return 0, false
+	}
+	for i := range min(len(s), len(t)) {
+		if x, err := keyID(s[i], 0); err == nil {
+			if y, err := keyID(t[i], 0); err == nil && x == y {
+				continue
+			}
+		}
+		return compare(s[i], t[i], depth+1)
+	}
+	return len(s) - len(t), true
+}
+
+// number returns a key as a number. NaN, which has no order, is not one.
+func number(v any) (*big.Float, bool) {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return big.NewFloat(1), true
+		}
+		return new(big.Float), true
+	case int:
+		return new(big.Float).SetInt64(int64(v)), true
+	case int64:
+		return new(big.Float).SetInt64(v), true
+	case *big.Int:
+		return new(big.Float).SetInt(v), true
+	case float64:
+		if v == v {
+			return big.NewFloat(v), true
+		}
+	}
+	return nil, false
+}
