@@ -1,0 +1,86 @@
+package child
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// User is an account that programs are run as.
+type User struct {
+	// UID and GID are the numeric ids; GID is the group of the directory the
+	// account was read from.
+	UID, GID int
+	// Name and Home come from the account database.
+	Name, Home string
+	groups     []uint32
+}
+
+// OwnerOf returns the account that a directory belongs to. The account must
+// exist in the database when the agent is root and has to become that user;
+// otherwise the number stands in for the name and the directory for the home.
+func OwnerOf(path string) (User, error) {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		return User{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	u := User{UID: int(st.Uid), GID: int(st.Gid), Name: strconv.Itoa(int(st.Uid)), Home: path}
+	account, err := user.LookupId(strconv.Itoa(u.UID))
+	if err != nil {
+		if u.mustSwitch() {
+			return User{}, fmt.Errorf("owner of %s: %w", path, err)
+		}
+		return u, nil
+	}
+	u.Name, u.Home = account.Username, account.HomeDir
+	u.groups = supplementary(account, u.GID)
+	return u, nil
+}
+
+// supplementary lists the groups of an account and gid, as initgroups does.
+func supplementary(account *user.User, gid int) []uint32 {
+	groups := []uint32{uint32(gid)}
+	ids, err := account.GroupIds()
+	if err != nil {
+		return groups
+	}
+	for _, id := range ids {
+		n, err := strconv.ParseUint(id, 10, 32)
+		if err == nil && int(n) != gid && n != 0 {
+			groups = append(groups, uint32(n))
+		}
+	}
+	return groups
+}
+
+func (u User) mustSwitch() bool {
+	return os.Getuid() == 0 && os.Getgid() == 0 && u.UID != 0 && u.GID != 0
+}
+
+// RootError refuses to run other people's code as root.
+type RootError struct{ UID, GID int }
+
+func (e *RootError) Error() string {
+	return fmt.Sprintf("Dropping privileges to uid = %d or gid = %d is too dangerous", e.UID, e.GID)
+}
+
+// credential returns what a child switches to; nil keeps the agent's account,
+// which is right when the agent is not root.
+func (u User) credential(allowRoot bool) (*syscall.Credential, error) {
+	if u.UID == 0 || u.GID == 0 {
+		if !allowRoot {
+			return nil, &RootError{u.UID, u.GID}
+		}
+		return nil, nil
+	}
+	if !u.mustSwitch() {
+		return nil, nil
+	}
+	groups := u.groups
+	if groups == nil {
+		groups = []uint32{uint32(u.GID)}
+	}
+	return &syscall.Credential{Uid: uint32(u.UID), Gid: uint32(u.GID), Groups: groups}, nil
+}
