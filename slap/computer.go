@@ -1,0 +1,199 @@
+package slap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// Computer (IComputer) is a node, by its identifier. What it has to run is
+// read from the master on the first demand and kept: SoftwareReleases and
+// Partitions share one reading, and Refresh reads again.
+type Computer struct {
+	client *Client
+	guid   string
+
+	mu     sync.Mutex
+	loaded bool
+	// releases and partitions are replaced, never changed.
+	releases   []*SoftwareRelease
+	partitions []*ComputerPartition
+}
+
+// ID returns the identifier of the computer.
+func (c *Computer) ID() string { return c.guid }
+
+// SoftwareReleases returns the software releases the computer has to build or
+// to remove (getSoftwareReleaseList). An unknown computer is ErrNotFound.
+func (c *Computer) SoftwareReleases(ctx context.Context) ([]*SoftwareRelease, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.load(ctx, false); err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.releases), nil
+}
+
+// Partitions returns the partitions of the computer, free ones included
+// (getComputerPartitionList). An unknown computer is ErrNotFound.
+func (c *Computer) Partitions(ctx context.Context) ([]*ComputerPartition, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.load(ctx, false); err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.partitions), nil
+}
+
+// Refresh reads again what the computer has to run (getFullComputerInformation,
+// or getComputerInformation from a master that has only that). If it fails,
+// what was known before stays.
+func (c *Computer) Refresh(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load(ctx, true)
+}
+
+func (c *Computer) load(ctx context.Context, again bool) error {
+	if c.loaded && !again {
+		return nil
+	}
+	const op = "computer information"
+	if c.guid == "" {
+		return notFound(op, "the computer has no identifier")
+	}
+	read := func(path string) (*marshal.Object, error) {
+		return c.client.getObject(ctx, call{op: op, path: path, fields: []field{{"computer_id", c.guid}}},
+			marshal.ClassComputer)
+	}
+	object, err := read("getFullComputerInformation")
+	if errors.Is(err, ErrNotFound) {
+		object, err = read("getComputerInformation")
+	}
+	if err != nil {
+		return err
+	}
+	releases, partitions, err := c.readLists(object)
+	if err != nil {
+		return c.client.unreadable(op, err)
+	}
+	c.releases, c.partitions, c.loaded = releases, partitions, true
+	return nil
+}
+
+func (c *Computer) readLists(object *marshal.Object) ([]*SoftwareRelease, []*ComputerPartition, error) {
+	var releases []*SoftwareRelease
+	for i, item := range listOf(object, "_software_release_list") {
+		r := readRelease(c.client, item, c.guid)
+		if r == nil {
+			return nil, nil, fmt.Errorf("entry %d of the list of software releases is no software release", i)
+		}
+		releases = append(releases, r)
+	}
+	var partitions []*ComputerPartition
+	for i, item := range listOf(object, "_computer_partition_list") {
+		o, ok := item.(*marshal.Object)
+		if !ok || o.Class != marshal.ClassComputerPartition {
+			return nil, nil, fmt.Errorf("entry %d of the list of partitions is no partition", i)
+		}
+		p, err := readPartition(c.client, o)
+		if err != nil {
+			return nil, nil, fmt.Errorf("entry %d of the list of partitions: %w", i, err)
+		}
+		partitions = append(partitions, newPartition(c.client, p))
+	}
+	return releases, partitions, nil
+}
+
+// ReportUsage posts a usage report (reportUsage). An empty report is not sent.
+func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
+	if len(usage) == 0 {
+		return nil
+	}
+	return c.post(ctx, "report usage", "useComputer", field{"use_string", string(usage)})
+}
+
+// UpdateConfiguration posts a description of the computer, a marshalled
+// dictionary as slapformat makes it (updateConfiguration).
+func (c *Computer) UpdateConfiguration(ctx context.Context, xml []byte) error {
+	_, err := c.client.post(ctx, call{
+		op: "update configuration", path: "loadComputerConfigurationFromXML",
+		fields: []field{{"xml", string(xml)}},
+	})
+	return err
+}
+
+// Bang reports a problem of the computer: all its instances are processed
+// again (bang).
+func (c *Computer) Bang(ctx context.Context, message string) error {
+	return c.post(ctx, "computer bang", "computerBang", field{"message", message})
+}
+
+// Status returns the latest status of the computer (getStatus). The
+// stand-alone master of the reference does not offer this: ErrNotFound.
+func (c *Computer) Status(ctx context.Context) (Status, error) {
+	const op = "computer status"
+	if c.guid == "" {
+		return Status{}, notFound(op, "the computer has no identifier")
+	}
+	v, err := c.client.getValue(ctx, call{
+		op: op, path: "getComputerStatus", fields: []field{{"computer_id", c.guid}},
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	return readStatus(v), nil
+}
+
+// Information returns what the HATEOAS interface of the master tells of the
+// computer (getInformation). An unknown computer is ErrNotFound.
+func (c *Computer) Information(ctx context.Context) (*ComputerInformation, error) {
+	return c.client.computerInformation(ctx, c.guid)
+}
+
+// ErrCertificate is the document's ValueError of GenerateCertificate (another
+// certificate is valid) and RevokeCertificate (none is). Masters answer both
+// with 404, so that the error is ErrNotFound too.
+var ErrCertificate = errors.New("certificate state does not allow this")
+
+// GenerateCertificate makes a new certificate for the computer
+// (generateCertificate).
+func (c *Computer) GenerateCertificate(ctx context.Context) (Certificate, error) {
+	const op = "generate certificate"
+	if c.guid == "" {
+		return Certificate{}, notFound(op, "the computer has no identifier")
+	}
+	v, err := c.client.postValue(ctx, call{
+		op: op, path: "generateComputerCertificate", fields: []field{{"computer_id", c.guid}},
+	})
+	if err != nil {
+		return Certificate{}, certificateError(err)
+	}
+	return readCertificate(c.client, op, v)
+}
+
+// RevokeCertificate revokes the certificate of the computer
+// (revokeCertificate).
+func (c *Computer) RevokeCertificate(ctx context.Context) error {
+	return certificateError(c.post(ctx, "revoke certificate", "revokeComputerCertificate"))
+}
+
+func certificateError(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == 404 {
+		e.Kinds = append(e.Kinds, ErrCertificate)
+	}
+	return err
+}
+
+func (c *Computer) post(ctx context.Context, op, path string, more ...field) error {
+	if c.guid == "" {
+		return notFound(op, "the computer has no identifier")
+	}
+	fields := append([]field{{"computer_id", c.guid}}, more...)
+	_, err := c.client.post(ctx, call{op: op, path: path, fields: fields})
+	return err
+}

@@ -1,0 +1,2 @@
+// Package slap is the client of a SlapOS master.
+package slap

@@ -1,0 +1,94 @@
+package slap
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// Parameters is a dictionary of instance parameters, connection parameters or
+// filters. Values to send may be nil, bool, int, int64, *big.Int, float64,
+// string, []byte, []string, []any, map[string]any, map[string]string and
+// Parameters. Values received are nil, bool, int64, *big.Int, float64,
+// string, []any and map[string]any; a stand-alone master stores everything as
+// text, so that 3 comes back as "3", and the empty text as nil.
+type Parameters map[string]any
+
+// String returns the parameter as text: text itself, and for numbers and
+// booleans their Python notation. It is false if the parameter is missing or
+// null.
+func (p Parameters) String(key string) (string, bool) {
+	v, ok := p[key]
+	if !ok || v == nil {
+		return "", false
+	}
+	return marshal.Str(plain(v)), true
+}
+
+// Keys returns the names of the parameters, sorted.
+func (p Parameters) Keys() []string { return slices.Sorted(maps.Keys(p)) }
+
+// Clone returns a copy that shares the values.
+func (p Parameters) Clone() Parameters {
+	if p == nil {
+		return Parameters{}
+	}
+	return maps.Clone(p)
+}
+
+// JSON decodes the parameter "_" into v. Software that declares the
+// serialisation json-in-xml receives and publishes all its parameters in that
+// one. It fails with ErrNotFound if there is no such parameter.
+func (p Parameters) JSON(v any) error {
+	text, ok := p.String(serialised)
+	if !ok {
+		return notFound("parameters", "parameter %q not found", serialised)
+	}
+	if err := json.Unmarshal([]byte(text), v); err != nil {
+		return fmt.Errorf("parameter %q: %w", serialised, err)
+	}
+	return nil
+}
+
+// JSONParameters returns Parameters that hold v as JSON in the single
+// parameter "_".
+func JSONParameters(v any) (Parameters, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("parameters as JSON: %w", err)
+	}
+	return Parameters{serialised: string(text)}, nil
+}
+
+// serialised is the parameter that holds all others as JSON.
+const serialised = "_"
+
+// plain turns the types of this package into those the codec knows.
+func plain(v any) any {
+	switch v := v.(type) {
+	case Parameters:
+		return plainMap(v)
+	case map[string]any:
+		return plainMap(v)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = plain(item)
+		}
+		return out
+	case State:
+		return string(v)
+	}
+	return v
+}
+
+func plainMap(m map[string]any) map[string]any {
+	out := make(map[string]any, len(m))
+	for k, v := range m {
+		out[k] = plain(v)
+	}
+	return out
+}

@@ -1,0 +1,300 @@
+package slap
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// ComputerPartition (IComputerPartition) is a place for an instance on a
+// computer, together with what the master told of the instance in it when it
+// was read. Getters answer from that and do no I/O; Refresh reads again. All
+// methods may be called by several goroutines at once.
+//
+// The result of a shared request stands for the share: its parameters and
+// connection parameters are those of the share, its identifiers those of the
+// partition that hosts it.
+type ComputerPartition struct {
+	client   *Client
+	snapshot atomic.Pointer[snapshot]
+	// again reads the partition again where that is not done by its
+	// identifiers: for the result of a shared request.
+	again func(context.Context) (*snapshot, error)
+
+	usageMu sync.Mutex
+	usage   string
+}
+
+func newPartition(c *Client, s *snapshot) *ComputerPartition {
+	p := &ComputerPartition{client: c}
+	p.snapshot.Store(s)
+	c.journalCreate(s.partitionID)
+	return p
+}
+
+// ID returns the identifier of the partition on its computer (getId).
+func (p *ComputerPartition) ID() (string, error) {
+	return known("partition", "identifier", p.snapshot.Load().partitionID)
+}
+
+// ComputerID returns the identifier of the computer.
+func (p *ComputerPartition) ComputerID() string { return p.snapshot.Load().computerID }
+
+// InstanceGUID returns the identifier of the instance at the master
+// (getInstanceGuid). It is ErrNotReady if the master has not told it.
+func (p *ComputerPartition) InstanceGUID() (string, error) {
+	return known("partition", "instance guid", p.snapshot.Load().guid)
+}
+
+// State returns the wanted state of the instance (getState): StateStarted,
+// StateStopped or StateDestroyed. It is ErrNotReady if the master has not told
+// it.
+func (p *ComputerPartition) State() (State, error) {
+	s, err := known("partition", "requested state", string(p.snapshot.Load().state))
+	return State(s), err
+}
+
+// Type returns the software type of the instance (getType). It is ErrNotReady
+// if there is none, as on a free partition.
+func (p *ComputerPartition) Type() (string, error) {
+	s := p.snapshot.Load()
+	if text, ok := s.parameters.String("slap_software_type"); ok && text != "" {
+		return text, nil
+	}
+	return known("partition", "software type", s.softwareType)
+}
+
+// AccessStatus returns the latest access message of the instance, empty if
+// the master has not told any (getAccessStatus).
+func (p *ComputerPartition) AccessStatus() string { return p.snapshot.Load().accessStatus }
+
+// NeedModification tells whether the master holds the instance for changed.
+func (p *ComputerPartition) NeedModification() bool { return p.snapshot.Load().needModification }
+
+// SoftwareRelease returns the software release of the instance
+// (getSoftwareRelease). It is ErrNotFound if there is none, as on a free
+// partition.
+func (p *ComputerPartition) SoftwareRelease() (*SoftwareRelease, error) {
+	s := p.snapshot.Load()
+	if s.release == nil {
+		return nil, notFound("partition", "no software release for partition %s", s.partitionID)
+	}
+	return s.release, nil
+}
+
+// InstanceParameters returns a copy of the parameters of the instance
+// (getInstanceParameterDict), empty if there are none. Beside those requested,
+// the master puts its own there: ip_list, slap_software_type, timestamp and
+// others.
+func (p *ComputerPartition) InstanceParameters() Parameters {
+	return p.snapshot.Load().parameters.Clone()
+}
+
+// InstanceParameter returns one parameter of the instance
+// (getInstanceParameter). It is ErrNotFound if it is missing.
+func (p *ComputerPartition) InstanceParameter(key string) (any, error) {
+	v, ok := p.snapshot.Load().parameters[key]
+	if !ok {
+		return nil, notFound("partition", "instance parameter %q not found", key)
+	}
+	return v, nil
+}
+
+// Timestamp returns the time of the last change of the instance, as the master
+// writes it (seconds since 1970, possibly with a fraction); empty if it has
+// not told it. It serves to be compared with an earlier one.
+func (p *ComputerPartition) Timestamp() string {
+	text, _ := p.snapshot.Load().parameters.String("timestamp")
+	return text
+}
+
+// ConnectionParameters returns a copy of what the instance has published
+// (getConnectionParameterDict), empty if there is nothing.
+func (p *ComputerPartition) ConnectionParameters() Parameters {
+	return p.snapshot.Load().connection.Clone()
+}
+
+// ConnectionParameter returns one connection parameter as text
+// (getConnectionParameter). If it is missing the error is ErrNotFound, and
+// also ErrNotReady because the instance may publish it later; see
+// [WaitConnectionParameters].
+func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
+	text, ok := p.snapshot.Load().connection.String(key)
+	if !ok {
+		return "", &Error{
+			Op: "partition", Message: fmt.Sprintf("connection parameter %q not found", key),
+			Kinds: []error{ErrNotFound, ErrNotReady},
+		}
+	}
+	return text, nil
+}
+
+// Filter returns a copy of the filter the instance was requested with, where
+// the master tells it.
+func (p *ComputerPartition) Filter() Parameters { return p.snapshot.Load().filter.Clone() }
+
+// IPList returns the addresses of the partition.
+func (p *ComputerPartition) IPList() []NetworkAddress {
+	s := p.snapshot.Load()
+	if list, ok := s.parameters["ip_list"]; ok {
+		return addressesOf(list)
+	}
+	return append([]NetworkAddress(nil), s.addresses...)
+}
+
+// SharedInstances returns the shares of the instance: its slaves.
+func (p *ComputerPartition) SharedInstances() []SharedInstance {
+	return sharedOf(p.snapshot.Load().parameters["slave_instance_list"])
+}
+
+// SetUsage keeps a usage log with the partition until it is reported
+// (setUsage). It is not sent to the master; see [Computer.ReportUsage].
+func (p *ComputerPartition) SetUsage(log string) {
+	p.usageMu.Lock()
+	defer p.usageMu.Unlock()
+	p.usage = log
+}
+
+// Usage returns the usage log kept by SetUsage.
+func (p *ComputerPartition) Usage() string {
+	p.usageMu.Lock()
+	defer p.usageMu.Unlock()
+	return p.usage
+}
+
+// Refresh reads the partition again from the master. If it fails, what was
+// known before stays.
+func (p *ComputerPartition) Refresh(ctx context.Context) error {
+	read := p.again
+	if read == nil {
+		at := p.snapshot.Load()
+		read = func(ctx context.Context) (*snapshot, error) {
+			return p.client.fetchPartition(ctx, at.computerID, at.partitionID)
+		}
+	}
+	s, err := read(ctx)
+	if err != nil {
+		return err
+	}
+	p.snapshot.Store(s)
+	return nil
+}
+
+// snapshot is what the master told of a partition. It is never changed.
+type snapshot struct {
+	computerID, partitionID string
+	guid                    string
+	state                   State
+	softwareType            string
+	accessStatus            string
+	needModification        bool
+	release                 *SoftwareRelease
+	parameters              Parameters
+	connection              Parameters
+	filter                  Parameters
+	addresses               []NetworkAddress
+}
+
+// fetchPartition reads one partition.
+func (c *Client) fetchPartition(ctx context.Context, computerID, partitionID string) (*snapshot, error) {
+	const op = "partition information"
+	if computerID == "" || partitionID == "" {
+		return nil, notFound(op, "a computer and a partition are needed, got %q and %q", computerID, partitionID)
+	}
+	object, err := c.getObject(ctx, call{op: op, path: "registerComputerPartition", fields: []field{
+		{"computer_reference", computerID},
+		{"computer_partition_reference", partitionID},
+	}}, marshal.ClassComputerPartition)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readPartition(c, object)
+	if err != nil {
+		return nil, c.unreadable(op, err)
+	}
+	return s, nil
+}
+
+// readPartition reads a ComputerPartition object.
+func readPartition(c *Client, o *marshal.Object) (*snapshot, error) {
+	s := &snapshot{
+		computerID:   textOf(o, "_computer_id"),
+		partitionID:  textOf(o, "_partition_id"),
+		guid:         textOf(o, "_instance_guid"),
+		state:        State(textOf(o, "_requested_state")),
+		accessStatus: textOf(o, "_access_status"),
+	}
+	if v, ok := o.Get("_need_modification"); ok {
+		s.needModification = marshal.Truth(v)
+	}
+	if v, ok := o.Get("_software_release_document"); ok {
+		s.release = readRelease(c, v, s.computerID)
+	}
+	return s, s.readDictionaries(o)
+}
+
+// readInstance reads a SoftwareInstance object: the answer of a request.
+func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
+	s := &snapshot{
+		computerID:   textOf(o, "slap_computer_id"),
+		partitionID:  textOf(o, "slap_computer_partition_id"),
+		guid:         textOf(o, "_instance_guid"),
+		state:        State(textOf(o, "_requested_state")),
+		softwareType: textOf(o, "slap_software_type"),
+		accessStatus: textOf(o, "_access_status"),
+	}
+	if s.computerID == "" || s.partitionID == "" {
+		return nil, fmt.Errorf("the instance %q has no computer or no partition", r.Reference)
+	}
+	// A shared instance has no state of its own in the answer of the
+	// stand-alone master: it has the one that was asked for.
+	if s.state == "" && r.Shared {
+		s.state = r.State
+		if s.state == "" {
+			s.state = StateStarted
+		}
+	}
+	release := textOf(o, "slap_software_release_url")
+	if release == "" {
+		release = r.SoftwareRelease
+	}
+	s.release = readRelease(c, release, s.computerID)
+	if v, ok := o.Get("ip_list"); ok {
+		s.addresses = addressesOf(v)
+	}
+	return s, s.readDictionaries(o)
+}
+
+func (s *snapshot) readDictionaries(o *marshal.Object) error {
+	get := func(name string) any {
+		v, _ := o.Get(name)
+		return v
+	}
+	var err error
+	if s.parameters, err = parametersOf(get("_parameter_dict")); err != nil {
+		return err
+	}
+	if s.filter, err = parametersOf(get("_filter_dict")); err != nil {
+		return err
+	}
+	s.connection, err = connectionOf(get("_connection_dict"), get("connection_xml"))
+	return err
+}
+
+// authorization returns the header value that names the partition a call is
+// made for.
+func (s *snapshot) authorization() string {
+	return fmt.Sprintf("X-SlapPartition computer_id=%s, computer_partition_id=%s",
+		orNone(s.computerID), orNone(s.partitionID))
+}
+
+// known returns a value, or ErrNotReady if it is empty.
+func known(op, name, value string) (string, error) {
+	if value == "" {
+		return "", notReady(op, "the %s is not known yet", name)
+	}
+	return value, nil
+}

@@ -1,0 +1,173 @@
+package slap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// Request asks for an instance on behalf of the one in this partition
+// (request). The results and errors are those of [OpenOrder.Request]. Where a
+// request journal is kept, the reference is noted there first.
+func (p *ComputerPartition) Request(ctx context.Context, r Request) (*ComputerPartition, error) {
+	if _, err := p.ID(); err != nil {
+		return nil, err
+	}
+	return requester{client: p.client, partition: p}.request(ctx, r)
+}
+
+// Information returns what the master knows of the root instance with a
+// reference (getInformation); see [OpenOrder.Information].
+func (p *ComputerPartition) Information(ctx context.Context, reference string) (*Instance, error) {
+	return p.client.instanceTree(ctx, reference)
+}
+
+// Started tells the master that the instance runs (started).
+func (p *ComputerPartition) Started(ctx context.Context) error {
+	return p.post(ctx, "partition started", "startedComputerPartition")
+}
+
+// Stopped tells the master that the instance is stopped (stopped).
+func (p *ComputerPartition) Stopped(ctx context.Context) error {
+	return p.post(ctx, "partition stopped", "stoppedComputerPartition")
+}
+
+// Destroyed tells the master that the instance was removed (destroyed).
+func (p *ComputerPartition) Destroyed(ctx context.Context) error {
+	return p.post(ctx, "partition destroyed", "destroyedComputerPartition")
+}
+
+// ReportError tells the master what is wrong with the instance (error). Unlike
+// the reference's, it returns its own failure.
+func (p *ComputerPartition) ReportError(ctx context.Context, log string) error {
+	return p.post(ctx, "partition error", "softwareInstanceError", field{"error_log", log})
+}
+
+// ReportSharedError is ReportError about one of the shared instances.
+func (p *ComputerPartition) ReportSharedError(ctx context.Context, sharedReference, log string) error {
+	return p.post(ctx, "partition error", "softwareInstanceError",
+		field{"error_log", log}, field{"slave_reference", sharedReference})
+}
+
+// Bang reports a problem of the instance: its whole tree is processed again
+// (bang).
+func (p *ComputerPartition) Bang(ctx context.Context, message string) error {
+	return p.post(ctx, "partition bang", "softwareInstanceBang", field{"message", message})
+}
+
+// Rename changes the reference under which the instance was requested (rename).
+func (p *ComputerPartition) Rename(ctx context.Context, newName string) error {
+	return p.post(ctx, "partition rename", "softwareInstanceRename", field{"new_name", newName})
+}
+
+// RenameShared is Rename of one of the shared instances.
+func (p *ComputerPartition) RenameShared(ctx context.Context, sharedReference, newName string) error {
+	return p.post(ctx, "partition rename", "softwareInstanceRename",
+		field{"new_name", newName}, field{"slave_reference", sharedReference})
+}
+
+// SetConnectionParameters publishes the connection parameters of the instance
+// (setConnectionDict). What this object knows of them does not change until
+// it is refreshed.
+func (p *ComputerPartition) SetConnectionParameters(ctx context.Context, c Parameters) error {
+	return p.setConnection(ctx, c, pyNone)
+}
+
+// SetSharedConnectionParameters publishes the connection parameters of one of
+// the shared instances (setConnectionDict with a slave_reference).
+func (p *ComputerPartition) SetSharedConnectionParameters(ctx context.Context, sharedReference string, c Parameters) error {
+	if sharedReference == "" {
+		return notFound("set connection parameters", "no reference of a shared instance was given")
+	}
+	return p.setConnection(ctx, c, sharedReference)
+}
+
+func (p *ComputerPartition) setConnection(ctx context.Context, c Parameters, shared string) error {
+	const op = "set connection parameters"
+	xml, err := marshalled(op, "connection parameters", orEmpty(c))
+	if err != nil {
+		return err
+	}
+	return p.post(ctx, op, "setComputerPartitionConnectionXml",
+		field{"connection_xml", xml}, field{"slave_reference", shared})
+}
+
+// SetRelatedInstances tells the master which instances this one has requested
+// (setComputerPartitionRelatedInstanceList), so that those it no longer
+// requests are unlinked. The stand-alone master of the reference does not
+// offer this: ErrNotFound.
+func (p *ComputerPartition) SetRelatedInstances(ctx context.Context, references []string) error {
+	const op = "set related instances"
+	if references == nil {
+		references = []string{}
+	}
+	xml, err := marshalled(op, "references", references)
+	if err != nil {
+		return err
+	}
+	return p.post(ctx, op, "updateComputerPartitionRelatedInstanceList", field{"instance_reference_xml", xml})
+}
+
+// Certificate returns the TLS certificate of the instance (getCertificate).
+func (p *ComputerPartition) Certificate(ctx context.Context) (Certificate, error) {
+	const op = "partition certificate"
+	v, err := p.get(ctx, op, "getComputerPartitionCertificate")
+	if err != nil {
+		return Certificate{}, err
+	}
+	return readCertificate(p.client, op, v)
+}
+
+// HostingIPAddresses returns the addresses of all instances of the tree
+// (getFullHostingIpAddressList). The stand-alone master of the reference does
+// not offer this: ErrNotFound.
+func (p *ComputerPartition) HostingIPAddresses(ctx context.Context) ([]NetworkAddress, error) {
+	const op = "hosting addresses"
+	v, err := p.get(ctx, op, "getHostingSubscriptionIpList")
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := v.(*marshal.List); !ok {
+		return nil, p.client.unreadable(op, errors.New("a list of addresses was expected"))
+	}
+	return addressesOf(v), nil
+}
+
+// Status returns the latest status of the instance (getStatus).
+func (p *ComputerPartition) Status(ctx context.Context) (Status, error) {
+	v, err := p.get(ctx, "partition status", "getComputerPartitionStatus")
+	if err != nil {
+		return Status{}, err
+	}
+	return readStatus(v), nil
+}
+
+func (p *ComputerPartition) get(ctx context.Context, op, path string) (any, error) {
+	fields, _, err := p.identity()
+	if err != nil {
+		return nil, err
+	}
+	return p.client.getValue(ctx, call{op: op, path: path, fields: fields})
+}
+
+func (p *ComputerPartition) post(ctx context.Context, op, path string, more ...field) error {
+	fields, auth, err := p.identity()
+	if err != nil {
+		return err
+	}
+	_, err = p.client.post(ctx, call{op: op, path: path, fields: append(fields, more...), auth: auth})
+	return err
+}
+
+// identity returns the fields that name the partition, and its authorization.
+func (p *ComputerPartition) identity() ([]field, string, error) {
+	s := p.snapshot.Load()
+	if s.partitionID == "" {
+		return nil, "", notReady("partition", "the identifier is not known yet")
+	}
+	return []field{
+		{"computer_id", orNone(s.computerID)},
+		{"computer_partition_id", s.partitionID},
+	}, s.authorization(), nil
+}

@@ -1,0 +1,28 @@
+package slap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Supply (ISupply) tells the master which software releases a computer offers.
+type Supply struct{ client *Client }
+
+// Supply asks for a software release on a computer (supply). State is
+// StateAvailable, which the empty state stands for, or StateDestroyed. An
+// unknown computer is ErrNotFound.
+func (s *Supply) Supply(ctx context.Context, softwareRelease, computerGUID string, state State) error {
+	if state == "" {
+		state = StateAvailable
+	}
+	_, err := s.client.post(ctx, call{op: "supply", path: "supplySupply", fields: []field{
+		{"url", softwareRelease},
+		{"computer_id", orNone(computerGUID)},
+		{"state", string(state)},
+	}})
+	if e, ok := errors.AsType[*Error](err); ok && errors.Is(err, ErrNotFound) {
+		e.Message = fmt.Sprintf("computer %q is not known to the master", computerGUID)
+	}
+	return err
+}

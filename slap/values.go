@@ -1,0 +1,175 @@
+package slap
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/slapos/slapos-go/internal/instancexml"
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// Certificate is a TLS client certificate and its private key, in PEM. Both
+// are empty from a stand-alone master.
+type Certificate struct {
+	Key, Certificate string
+}
+
+// NetworkAddress is an address of a partition with the name of what carries
+// it: an interface or a partition.
+type NetworkAddress struct {
+	Name, Address string
+}
+
+// SharedInstance is a share of an instance, as its host sees it: a slave.
+type SharedInstance struct {
+	// Reference identifies it in calls about it.
+	Reference string
+	// Title is the name its requester gave it.
+	Title string
+	// SoftwareType is the software type that was requested.
+	SoftwareType string
+	// Parameters are its instance parameters, with all else the master says
+	// of it apart from the fields above.
+	Parameters Parameters
+}
+
+// Status is the latest message about a computer or an instance.
+type Status struct {
+	// User is who reported it.
+	User string
+	// CreatedAt is when, as the master writes it.
+	CreatedAt string
+	// Text is the message; it starts with #access, #building or #error.
+	Text string
+	// Fields is all the master says, the above included.
+	Fields Parameters
+}
+
+// textOf returns an attribute of an object as text, empty if it is null or
+// missing.
+func textOf(o *marshal.Object, name string) string {
+	v, ok := o.Get(name)
+	if !ok || v == nil {
+		return ""
+	}
+	return marshal.Str(v)
+}
+
+// listOf returns the elements of an attribute that is a list, nil if it is
+// anything else.
+func listOf(o *marshal.Object, name string) []any {
+	v, _ := o.Get(name)
+	return itemsOf(v)
+}
+
+func itemsOf(v any) []any {
+	switch v := v.(type) {
+	case *marshal.List:
+		return v.Items
+	case marshal.Tuple:
+		return v
+	case []any:
+		return v
+	}
+	return nil
+}
+
+// parametersOf turns a dictionary read from the wire into Parameters; nil
+// stands for an empty one.
+func parametersOf(v any) (Parameters, error) {
+	if v == nil {
+		return Parameters{}, nil
+	}
+	n, err := marshal.Native(v)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := n.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("a dictionary of parameters was expected, not %.40q", marshal.Str(v))
+	}
+	return m, nil
+}
+
+// addressesOf reads a list of (name, address) pairs; longer tuples are allowed
+// and anything else is left out.
+func addressesOf(v any) []NetworkAddress {
+	var all []NetworkAddress
+	for _, item := range itemsOf(v) {
+		pair := itemsOf(item)
+		if len(pair) < 2 {
+			continue
+		}
+		name, _ := pair[0].(string)
+		address, _ := pair[1].(string)
+		all = append(all, NetworkAddress{Name: name, Address: address})
+	}
+	return all
+}
+
+// sharedOf reads the parameter slave_instance_list.
+func sharedOf(v any) []SharedInstance {
+	var all []SharedInstance
+	for _, item := range itemsOf(v) {
+		fields, ok := item.(map[string]any)
+		if !ok {
+			continue
+		}
+		p := Parameters(fields).Clone()
+		take := func(key string) string {
+			text, _ := p.String(key)
+			delete(p, key)
+			return text
+		}
+		all = append(all, SharedInstance{
+			Reference:    take("slave_reference"),
+			Title:        take("slave_title"),
+			SoftwareType: take("slap_software_type"),
+			Parameters:   p,
+		})
+	}
+	return all
+}
+
+// connectionOf reads connection parameters: a dictionary, or else the
+// `<instance>` document that old masters send instead.
+func connectionOf(dictionary, document any) (Parameters, error) {
+	if dictionary != nil {
+		return parametersOf(dictionary)
+	}
+	text, _ := document.(string)
+	if text == "" {
+		return Parameters{}, nil
+	}
+	p, err := instancexml.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("connection parameters: %w", err)
+	}
+	return p, nil
+}
+
+func readStatus(v any) Status {
+	p, err := parametersOf(v)
+	if err != nil {
+		// The stand-alone master answers with a plain text.
+		return Status{Text: marshal.Str(v), Fields: Parameters{}}
+	}
+	text := func(key string) string {
+		s, _ := p.String(key)
+		return s
+	}
+	return Status{User: text("user"), CreatedAt: text("created_at"), Text: text("text"), Fields: p}
+}
+
+func readCertificate(c *Client, op string, v any) (Certificate, error) {
+	p, err := parametersOf(v)
+	if err != nil {
+		return Certificate{}, c.unreadable(op, err)
+	}
+	key, okKey := p["key"].(string)
+	certificate, okCertificate := p["certificate"].(string)
+	if !okKey || !okCertificate {
+		return Certificate{}, c.unreadable(op, errors.New("no key or certificate in it"))
+	}
+	return Certificate{Key: key, Certificate: certificate}, nil
+}
