@@ -47,6 +47,7 @@ var grammar = Grammar{
 			Arguments: []Argument{{Name: "supervisor_args", Optional: true, Repeated: true}},
 			Remainder: true,
 		},
+		{Name: "supervise", Hidden: true},
 		{Name: "help", Arguments: []Argument{{Name: "cmd", Optional: true, Repeated: true}}},
 	},
 }

@@ -57,6 +57,8 @@ type Command struct {
 	// Remainder gives the first positional word and all that follows it,
 	// options included, to the arguments unchanged.
 	Remainder bool
+	// Hidden commands are left out of the list of an unknown command.
+	Hidden bool
 }
 
 // Grammar is the whole command line of a program.
@@ -69,11 +71,13 @@ type Grammar struct {
 	Commands []Command
 }
 
-// Names are the names of all commands, sorted.
+// Names are the names of all commands that are not hidden, sorted.
 func (g Grammar) Names() []string {
 	names := make([]string, 0, len(g.Commands))
 	for _, c := range g.Commands {
-		names = append(names, c.Name)
+		if !c.Hidden {
+			names = append(names, c.Name)
+		}
 	}
 	slices.Sort(names)
 	return names
