@@ -1,0 +1,74 @@
+package proxy
+
+import (
+	"container/list"
+	"sync"
+)
+
+// bodyCache keeps answers by the version of what they show. It holds at most a
+// given number of bytes and drops the answers that were not used for longest.
+type bodyCache struct {
+	mu    sync.Mutex
+	limit int
+	size  int
+	byKey map[cacheKey]*list.Element
+	order list.List // of *cached, most recently used first
+}
+
+// cacheKey names an answer: a computer's, or a partition's.
+type cacheKey struct{ computer, partition string }
+
+type cached struct {
+	key     cacheKey
+	version uint64
+	body    []byte
+}
+
+// overhead is what an entry costs besides its bodies.
+const overhead = 256
+
+func newBodyCache(limit int) *bodyCache {
+	return &bodyCache{limit: limit, byKey: map[cacheKey]*list.Element{}}
+}
+
+// get returns the body kept for a version. The caller must not change it.
+func (c *bodyCache) get(key cacheKey, version uint64) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byKey[key]
+	if e == nil {
+		return nil, false
+	}
+	entry := e.Value.(*cached)
+	if entry.version != version {
+		return nil, false
+	}
+	c.order.MoveToFront(e)
+	return entry.body, true
+}
+
+// put keeps a body, unless a newer one is kept.
+func (c *bodyCache) put(key cacheKey, version uint64, body []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.byKey[key]; e != nil {
+		if e.Value.(*cached).version > version {
+			return
+		}
+		c.remove(e)
+	}
+	if len(body)+overhead > c.limit {
+		return
+	}
+	c.byKey[key] = c.order.PushFront(&cached{key: key, version: version, body: body})
+	c.size += len(body) + overhead
+	for c.size > c.limit {
+		c.remove(c.order.Back())
+	}
+}
+
+func (c *bodyCache) remove(e *list.Element) {
+	entry := c.order.Remove(e).(*cached)
+	delete(c.byKey, entry.key)
+	c.size -= len(entry.body) + overhead
+}

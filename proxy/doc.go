@@ -1,0 +1,3 @@
+// Package proxy is the stand-alone master of a SlapOS cluster, as an
+// http.Handler.
+package proxy

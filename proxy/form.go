@@ -1,0 +1,208 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+// maxFields bounds the fields of a form.
+const maxFields = 1000
+
+// form holds the fields of a call: the query of a GET, the body of a POST. Of
+// repeated fields the first counts.
+type form map[string]string
+
+// readForm reads the fields of a request. A POST has fields only in its body,
+// in either of the two encodings of HTML forms.
+func readForm(r *http.Request) (form, error) {
+	if r.Method != http.MethodPost {
+		return parseFields(r.URL.RawQuery)
+	}
+	kind, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return form{}, drain(r.Body)
+	}
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		body, err := readBody(r)
+		if err != nil {
+			return nil, err
+		}
+		return parseFields(body)
+	case "multipart/form-data":
+		return readMultipart(r.Body, parameters["boundary"])
+	}
+	return form{}, drain(r.Body)
+}
+
+// readBody reads a body whose size is bounded already.
+func readBody(r *http.Request) (string, error) {
+	var b strings.Builder
+	if n := r.ContentLength; n > 0 && n <= DefaultMaxBody {
+		b.Grow(int(n))
+	}
+	if _, err := io.Copy(&b, r.Body); err != nil {
+		return "", bodyError(err)
+	}
+	return b.String(), nil
+}
+
+// drain reads a body that is not looked at.
+func drain(body io.Reader) error {
+	_, err := io.Copy(io.Discard, body)
+	return bodyError(err)
+}
+
+func bodyError(err error) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &tooLarge):
+		return &Error{
+			Status:  http.StatusRequestEntityTooLarge,
+			Message: fmt.Sprintf("The body is larger than %d bytes, the most that this master reads", tooLarge.Limit),
+		}
+	}
+	return &Error{Status: http.StatusBadRequest, Message: "The body cannot be read", Err: err}
+}
+
+// parseFields reads url-encoded fields as the reference does: only & separates
+// them, and what is not an escape stands for itself.
+func parseFields(text string) (form, error) {
+	f := form{}
+	for n := 0; text != ""; n++ {
+		if n == maxFields {
+			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "The form has too many fields"}
+		}
+		var pair string
+		pair, text, _ = strings.Cut(text, "&")
+		if pair == "" {
+			continue
+		}
+		key, value, _ := strings.Cut(pair, "=")
+		f.add(unescape(key), unescape(value))
+	}
+	return f, nil
+}
+
+func (f form) add(key, value string) {
+	if _, ok := f[key]; !ok {
+		f[key] = value
+	}
+}
+
+// unescape decodes a url-encoded text. Bytes that are not UTF-8 become the
+// replacement character.
+func unescape(s string) string {
+	if strings.ContainsAny(s, "%+") {
+		var b strings.Builder
+		b.Grow(len(s))
+		for i := 0; i < len(s); i++ {
+			switch {
+			case s[i] == '+':
+				b.WriteByte(' ')
+			case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+				b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
+				i += 2
+			default:
+				b.WriteByte(s[i])
+			}
+		}
+		s = b.String()
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c <= '9':
+		return c - '0'
+	case c <= 'F':
+		return c - 'A' + 10
+	}
+	return c - 'a' + 10
+}
+
+// readMultipart reads the fields of a multipart body; files are skipped.
+func readMultipart(body io.Reader, boundary string) (form, error) {
+	f := form{}
+	if boundary == "" {
+		return f, drain(body)
+	}
+	parts := multipart.NewReader(body, boundary)
+	for n := 0; ; n++ {
+		part, err := parts.NextPart()
+		if errors.Is(err, io.EOF) {
+			return f, nil
+		}
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		if n == maxFields {
+			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "The form has too many fields"}
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		if part.FileName() == "" {
+			f.add(part.FormName(), strings.ToValidUTF8(string(value), "\uFFFD"))
+		}
+	}
+}
+
+// need returns the values of mandatory fields, in order.
+func (f form) need(names ...string) ([]string, error) {
+	values := make([]string, len(names))
+	for i, name := range names {
+		value, ok := f[name]
+		if !ok {
+			return nil, badRequest("The field %q is missing", name)
+		}
+		values[i] = value
+	}
+	return values, nil
+}
+
+// value unmarshals a field; a missing or empty one is null.
+func (f form) value(name string) (any, error) {
+	text := f[name]
+	if text == "" {
+		return nil, nil
+	}
+	v, err := marshal.Unmarshal([]byte(text))
+	if err != nil {
+		return nil, malformed(name, err)
+	}
+	return v, nil
+}
+
+// dict unmarshals a field that holds a dictionary; a missing or empty one is an
+// empty dictionary.
+func (f form) dict(name string) (*marshal.Dict, error) {
+	v, err := f.value(name)
+	if err != nil {
+		return nil, err
+	}
+	switch d := v.(type) {
+	case *marshal.Dict:
+		return d, nil
+	case nil:
+		if f[name] == "" {
+			return marshal.NewDict(), nil
+		}
+	}
+	return nil, badRequest("The field %q is not a dictionary", name)
+}

@@ -1,0 +1,160 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+	"github.com/slapos/slapos-go/proxy/internal/store"
+)
+
+// computerConfiguration is what a node tells about itself.
+type computerConfiguration struct {
+	reference, address, netmask string
+	partitions                  []partitionConfiguration
+}
+
+type partitionConfiguration struct {
+	reference string
+	addresses []store.Address
+}
+
+// readConfiguration reads the dictionary that slapformat sends. All of it is
+// read before anything is changed.
+func readConfiguration(d *marshal.Dict) (c computerConfiguration, err error) {
+	f := fields{dict: d, where: "computer"}
+	c.reference, c.address, c.netmask = f.text("reference"), f.text("address"), f.text("netmask")
+	for _, item := range f.list("partition_list") {
+		p := fields{dict: f.dictionary("partition_list", item), where: "partition", err: f.err}
+		partition := partitionConfiguration{reference: p.text("reference")}
+		tap := fields{dict: p.dictionary("tap", p.value("tap")), where: "tap of " + partition.reference, err: p.err}
+		name := tap.text("name")
+		if name == "" {
+			name = partition.reference
+		}
+		p.err = tap.err
+		for _, item := range p.list("address_list") {
+			a := fields{dict: p.dictionary("address_list", item), where: "address of " + partition.reference, err: p.err}
+			partition.addresses = append(partition.addresses,
+				store.Address{Interface: name, Address: a.text("addr"), Netmask: a.text("netmask")})
+			p.err = a.err
+		}
+		c.partitions = append(c.partitions, partition)
+		f.err = p.err
+	}
+	switch {
+	case f.err != nil:
+		return c, f.err
+	case c.reference == "":
+		return c, badRequest("the computer has no reference")
+	}
+	return c, nil
+}
+
+// fields reads the values of a dictionary and keeps the first error.
+type fields struct {
+	dict  *marshal.Dict
+	where string
+	err   error
+}
+
+func (f *fields) value(key string) any {
+	v, ok := f.dict.Get(key)
+	if !ok && f.err == nil {
+		f.err = badRequest("the configuration of the %s has no %q", f.where, key)
+	}
+	return v
+}
+
+// text reads text; null stands for none.
+func (f *fields) text(key string) string {
+	switch v := f.value(key).(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	default:
+		return marshal.Str(v)
+	}
+}
+
+func (f *fields) list(key string) []any {
+	switch v := f.value(key).(type) {
+	case *marshal.List:
+		return v.Items
+	case marshal.Tuple:
+		return v
+	}
+	f.wrong(key, "a list")
+	return nil
+}
+
+func (f *fields) dictionary(key string, v any) *marshal.Dict {
+	if d, ok := v.(*marshal.Dict); ok {
+		return d
+	}
+	f.wrong(key, "a dictionary")
+	return nil
+}
+
+func (f *fields) wrong(key, wanted string) {
+	if f.err == nil {
+		f.err = badRequest("%q in the configuration of the %s is not %s", key, f.where, wanted)
+	}
+}
+
+// format brings the partitions of a computer to what its node tells. Those that
+// are not listed disappear with what they hold; those that are listed keep it.
+func (m *master) format(ctx context.Context, p Principal, c computerConfiguration) error {
+	if err := m.authorizer.Authorize(ctx, p, ActionFormat, Object{Computer: c.reference}); err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		row, err := t.EnsureComputer(c.reference)
+		if err != nil {
+			return err
+		}
+		row.Address, row.Netmask = c.address, c.netmask
+		if err := t.FormatComputer(row); err != nil {
+			return err
+		}
+		present, err := t.Partitions(row)
+		if err != nil {
+			return err
+		}
+		byReference := map[string]*store.Partition{}
+		listed := map[string]bool{}
+		for _, p := range c.partitions {
+			listed[p.reference] = true
+		}
+		for _, p := range present {
+			if listed[p.Reference] {
+				byReference[p.Reference] = p
+			} else if err := t.DeletePartition(p); err != nil {
+				return err
+			}
+		}
+		for _, wanted := range c.partitions {
+			if err := formatPartition(t, row, byReference, wanted); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// formatPartition creates a partition if it is missing and sets its addresses.
+func formatPartition(t store.Tx, c *store.Computer, present map[string]*store.Partition, wanted partitionConfiguration) (err error) {
+	p := present[wanted.reference]
+	if p == nil {
+		if p, err = t.InsertPartition(c, wanted.reference); err != nil {
+			return err
+		}
+		present[wanted.reference] = p
+	}
+	if slices.Equal(p.Addresses, wanted.addresses) {
+		return nil
+	}
+	p.Addresses = wanted.addresses
+	return t.ReplaceAddresses(p, wanted.addresses)
+}

@@ -1,0 +1,371 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+//go:embed schema.sql
+var schema string
+
+const (
+	// applicationID marks our files: "SLAP" in ASCII.
+	applicationID = 0x534c4150
+	// SchemaVersion is the version of the schema that this package writes.
+	SchemaVersion = 1
+)
+
+// Memory is the path of a database that lives in memory.
+const Memory = ":memory:"
+
+// SQLite is a Store in one SQLite file. One goroutine owns the only writing
+// connection and lets waiting updates share a commit; readers have connections
+// of their own and see the last commit.
+type SQLite struct {
+	path     string
+	write    *sql.DB
+	read     *sql.DB
+	writing  statements
+	reading  statements
+	versions versions
+	release  func() // gives the lock file back
+
+	queue   chan *update
+	closing chan struct{}
+	closed  chan struct{}
+	once    sync.Once
+}
+
+var _ Store = (*SQLite)(nil)
+
+// Open opens a database, creating it with mode 0600 if it does not exist. The
+// empty path and Memory mean a database in memory.
+//
+// A file that another version or another program wrote is left as it is: the
+// error is then ErrNewer, ErrReference or ErrForeign. ErrInUse tells that
+// another process has the file open for writing.
+func Open(ctx context.Context, path string) (*SQLite, error) {
+	s := &SQLite{
+		path:    path,
+		queue:   make(chan *update, maxBatch),
+		closing: make(chan struct{}),
+		closed:  make(chan struct{}),
+		release: func() {},
+	}
+	if path == "" || path == Memory {
+		s.path = Memory
+	}
+	if err := s.open(ctx); err != nil {
+		s.closeFiles()
+		return nil, fmt.Errorf("database %s: %w", s.path, explain(err))
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *SQLite) open(ctx context.Context) error {
+	if s.path == Memory {
+		return s.openMemory(ctx)
+	}
+	// A file that is not ours is refused before anything is put beside it.
+	if err := inspect(ctx, s.path); err != nil {
+		return err
+	}
+	if err := s.lock(); err != nil {
+		return err
+	}
+	if err := prepareFile(s.path); err != nil {
+		return err
+	}
+	var err error
+	if s.write, err = openPool(s.path, 1, "_txlock=immediate"); err != nil {
+		return err
+	}
+	if err := migrate(ctx, s.write); err != nil {
+		return err
+	}
+	if s.read, err = openPool(s.path, max(2, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
+		return err
+	}
+	return s.prepare(ctx)
+}
+
+// memories numbers the databases in memory, so that each has its own name.
+var memories atomic.Int64
+
+// openMemory opens a database in memory: readers and the writer share its one
+// connection.
+func (s *SQLite) openMemory(ctx context.Context) error {
+	name := fmt.Sprintf("file:slapos-%d?mode=memory&_pragma=foreign_keys(1)&_txlock=immediate", memories.Add(1))
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	s.write, s.read = db, db
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
+	return s.prepare(ctx)
+}
+
+// openPool opens connections to a file. Every connection syncs each commit,
+// checks foreign keys and waits a while for other processes.
+func openPool(path string, connections int, extra ...string) (*sql.DB, error) {
+	parameters := append([]string{
+		"_pragma=busy_timeout(10000)",
+		"_pragma=journal_mode(WAL)",
+		"_pragma=synchronous(FULL)",
+		"_pragma=foreign_keys(1)",
+	}, extra...)
+	db, err := sql.Open("sqlite", dsn(path, parameters...))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+func dsn(path string, parameters ...string) string {
+	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	return u.String() + "?" + strings.Join(parameters, "&")
+}
+
+// prepareFile creates the file if needed and takes all rights to it from
+// others: it holds secrets of instances.
+func prepareFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		err = f.Chmod(info.Mode().Perm() & 0o700)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// referenceTable matches table names of the reference, which carry the version
+// of their schema.
+var referenceTable = regexp.MustCompile(`^(?:computer|partition|slave|software|partition_network)(\d+)$`)
+
+// inspect refuses files that are not ours, without changing them.
+func inspect(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !exists(path+"-wal") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: not a regular file", ErrForeign)
+	}
+	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=busy_timeout(10000)"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	return identify(ctx, db)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// identify tells whether a database is empty or ours.
+func identify(ctx context.Context, db *sql.DB) error {
+	var id, version int64
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if id == applicationID {
+		if version > SchemaVersion {
+			return fmt.Errorf("%w: its schema is %d, this program knows %d: use the newer program or another database_uri",
+				ErrNewer, version, SchemaVersion)
+		}
+		return nil
+	}
+	tables, err := tableNames(ctx, db)
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if m := referenceTable.FindStringSubmatch(table); m != nil {
+			return fmt.Errorf("%w, schema %s: it cannot be served directly and was not changed; set another database_uri", ErrReference, m[1])
+		}
+	}
+	if len(tables) > 0 || id != 0 {
+		return fmt.Errorf("%w: set another database_uri", ErrForeign)
+	}
+	return nil
+}
+
+func tableNames(ctx context.Context, db *sql.DB) ([]string, error) {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// migrate brings the schema to SchemaVersion in one transaction.
+func migrate(ctx context.Context, db *sql.DB) error {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version == SchemaVersion {
+		return nil
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has no effect
+	script := schema + fmt.Sprintf("\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\n", applicationID, SchemaVersion)
+	if _, err := tx.ExecContext(ctx, script); err != nil {
+		return fmt.Errorf("create the schema: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	// The marks belong into the file proper, where any tool finds them.
+	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}
+
+func (s *SQLite) prepare(ctx context.Context) error {
+	var err error
+	if s.writing, err = prepareAll(ctx, s.write); err != nil {
+		return err
+	}
+	if s.read == s.write {
+		s.reading = s.writing
+		return nil
+	}
+	s.reading, err = prepareAll(ctx, s.read)
+	return err
+}
+
+// Version implements Store.
+func (s *SQLite) Version(computer, partition string) uint64 {
+	return s.versions.get(computer, partition)
+}
+
+// View implements Store.
+func (s *SQLite) View(ctx context.Context, f func(Reader) error) error {
+	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return s.failure(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	if err := f(&reader{ctx: ctx, tx: tx, statements: s.reading}); err != nil {
+		return s.failure(err)
+	}
+	return nil
+}
+
+// failure names the database in errors that are its own.
+func (s *SQLite) failure(err error) error {
+	explained := explain(err)
+	if errors.Is(explained, ErrUnavailable) && !errors.Is(err, ErrUnavailable) {
+		return fmt.Errorf("database %s: %w", s.path, explained)
+	}
+	return explained
+}
+
+// explain marks errors of the engine that mean that the database cannot be
+// used now, and adds the way out.
+func explain(err error) error {
+	if errors.Is(err, sql.ErrConnDone) || err != nil && err.Error() == "sql: database is closed" {
+		return ErrClosed
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	hint := ""
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL:
+		hint = "the file system is full: free some space"
+	case sqlite3.SQLITE_READONLY:
+		hint = "it is read-only: check its mode and its file system"
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		hint = "it cannot be opened: check its directory and its mode"
+	case sqlite3.SQLITE_IOERR:
+		hint = "reading or writing it failed: check the disk and its free space"
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		hint = "another process keeps it locked"
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+		return fmt.Errorf("%w: its content is damaged or it is no SQLite database: %w", ErrForeign, err)
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrUnavailable, hint, err)
+}
+
+// Close implements Store.
+func (s *SQLite) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closing)
+		<-s.closed
+		err = s.closeFiles()
+	})
+	return err
+}
+
+func (s *SQLite) closeFiles() error {
+	var errs []error
+	if s.read != nil && s.read != s.write {
+		errs = append(errs, s.read.Close())
+	}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	s.release()
+	return errors.Join(errs...)
+}
+
+// lock makes this process the only one that serves the file.
+func (s *SQLite) lock() error {
+	absolute, err := filepath.Abs(s.path)
+	if err != nil {
+		return err
+	}
+	s.release, err = lockFile(absolute + ".lock")
+	if err != nil {
+		s.release = func() {}
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+	"github.com/slapos/slapos-go/proxy/internal/store"
+)
+
+// master holds the rules: what requests, reports and look-ups mean. It knows
+// nothing of HTTP; its answers are values or marshalled bodies.
+type master struct {
+	store      store.Store
+	cache      *bodyCache
+	clock      func() time.Time
+	log        *slog.Logger
+	computerID string
+	products   []Product
+	authorizer Authorizer
+	seen       sightings
+}
+
+// now is the time in seconds since 1970, to the microsecond.
+func (m *master) now() float64 {
+	return float64(m.clock().UnixMicro()) / 1e6
+}
+
+// advance raises the timestamp of a partition to now, or past its present
+// value if the clock stands or went back: nodes compare it as a number
+// (1.6.10) or as text (newer).
+func advance(t store.Tx, p *store.Partition, now float64) error {
+	p.Timestamp = later(p.Timestamp, now)
+	return t.SaveTimestamp(p)
+}
+
+// later returns now, or the next microsecond after before if that is later.
+func later(before, now float64) float64 {
+	if now > before {
+		return now
+	}
+	return math.Round(before*1e6+1) / 1e6
+}
+
+// known returns a computer that was formatted, or the configured one.
+func (m *master) known(r store.Reader, reference string) (*store.Computer, error) {
+	c, err := r.Computer(reference)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, unknownComputer(reference)
+	case err != nil:
+		return nil, err
+	case !c.Formatted && reference != m.computerID:
+		return nil, unknownComputer(reference)
+	}
+	return c, nil
+}
+
+// existing returns a partition with its instance.
+func existing(r store.Reader, computer, partition string) (*store.Partition, error) {
+	p, err := r.Occupied(computer, partition)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, unknownPartition(computer, partition)
+	}
+	return p, err
+}
+
+// computerBody returns the marshalled Computer that nodes read.
+func (m *master) computerBody(ctx context.Context, p Principal, reference string) ([]byte, error) {
+	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{Computer: reference}); err != nil {
+		return nil, err
+	}
+	body, err := m.body(ctx, cacheKey{computer: reference}, func(r store.Reader) (any, error) {
+		c, err := m.known(r, reference)
+		if err != nil {
+			return nil, err
+		}
+		software, err := r.Software(c)
+		if err != nil {
+			return nil, err
+		}
+		partitions, err := r.Partitions(c)
+		if err != nil {
+			return nil, err
+		}
+		return computerObject(c, software, partitions)
+	})
+	if err == nil {
+		m.sighted(reference)
+	}
+	return body, err
+}
+
+// partitionBody returns the marshalled ComputerPartition.
+func (m *master) partitionBody(ctx context.Context, p Principal, computer, reference string) ([]byte, error) {
+	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{computer, reference}); err != nil {
+		return nil, err
+	}
+	return m.body(ctx, cacheKey{computer, reference}, func(r store.Reader) (any, error) {
+		found, err := r.Partition(computer, reference)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, unknownPartition(computer, reference)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return partitionObject(found)
+	})
+}
+
+// body answers from the cache while nothing that is shown has changed. The
+// version is read before the snapshot: a body is then never older than the
+// version it is kept under.
+func (m *master) body(ctx context.Context, key cacheKey, build func(store.Reader) (any, error)) ([]byte, error) {
+	version := m.store.Version(key.computer, key.partition)
+	if body, ok := m.cache.get(key, version); ok {
+		return body, nil
+	}
+	var value any
+	err := m.store.View(ctx, func(r store.Reader) (err error) {
+		value, err = build(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := marshal.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	m.cache.put(key, version, body)
+	return body, nil
+}
+
+// products returns the releases of a product, best first.
+func (m *master) releasesOf(product string) []string {
+	for i := len(m.products) - 1; i >= 0; i-- {
+		if m.products[i].Name == product {
+			return []string{m.products[i].URL}
+		}
+	}
+	return nil
+}

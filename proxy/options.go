@@ -1,0 +1,163 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Product names the release that a product stands for.
+type Product struct {
+	Name, URL string
+}
+
+// Option changes how a Server works.
+type Option func(*config) error
+
+type config struct {
+	computerID    string
+	allowedHosts  []string
+	products      []Product
+	logger        *slog.Logger
+	clock         func() time.Time
+	maxBody       int64
+	cacheSize     int
+	authenticator Authenticator
+	authorizer    Authorizer
+}
+
+// Defaults.
+const (
+	// DefaultComputerID is the reference of the computer that needs no format.
+	DefaultComputerID = "computer"
+	// DefaultMaxBody is the largest body that a call may have, in bytes.
+	DefaultMaxBody = 16 << 20
+	// defaultCacheSize bounds the kept answers, in bytes.
+	defaultCacheSize = 24 << 20
+)
+
+func defaults() config {
+	return config{
+		computerID: DefaultComputerID,
+		logger:     slog.New(slog.DiscardHandler),
+		clock:      time.Now,
+		maxBody:    DefaultMaxBody,
+		cacheSize:  defaultCacheSize,
+
+		authenticator: open{},
+		authorizer:    open{},
+	}
+}
+
+// WithComputerID sets the reference of the configured computer: requests
+// without a computer_guid go to it, and it is known before its first format.
+// The default is DefaultComputerID.
+func WithComputerID(reference string) Option {
+	return func(c *config) error {
+		if reference == "" {
+			return errors.New("computer_id is empty")
+		}
+		c.computerID = reference
+		return nil
+	}
+}
+
+// WithAllowedHosts adds names under which the master may be called besides the
+// loopback ones: host names or addresses, without port. The address on which a
+// connection arrived is always allowed.
+func WithAllowedHosts(hosts ...string) Option {
+	return func(c *config) error {
+		for _, host := range hosts {
+			if host == "" {
+				return errors.New("an allowed host is empty")
+			}
+			c.allowedHosts = append(c.allowedHosts, host)
+		}
+		return nil
+	}
+}
+
+// WithSoftwareProducts sets the releases behind product names. The last of
+// equal names counts.
+func WithSoftwareProducts(products ...Product) Option {
+	return func(c *config) error {
+		c.products = append(c.products, products...)
+		return nil
+	}
+}
+
+// WithLogger sets where accesses and failures are logged. By default nothing
+// is.
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return errors.New("the logger is nil")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithClock sets the source of the time, for tests.
+func WithClock(now func() time.Time) Option {
+	return func(c *config) error {
+		if now == nil {
+			return errors.New("the clock is nil")
+		}
+		c.clock = now
+		return nil
+	}
+}
+
+// WithMaxBody sets the largest body that a call may have, in bytes.
+func WithMaxBody(n int64) Option {
+	return func(c *config) error {
+		if n <= 0 {
+			return fmt.Errorf("the largest body is %d bytes", n)
+		}
+		c.maxBody = n
+		return nil
+	}
+}
+
+// WithAuthenticator sets how callers are identified. By default everybody is
+// the anonymous principal of the open mode.
+func WithAuthenticator(a Authenticator) Option {
+	return func(c *config) error {
+		if a == nil {
+			return errors.New("the authenticator is nil")
+		}
+		c.authenticator = a
+		return nil
+	}
+}
+
+// WithAuthorizer sets who may do what. By default everybody may do everything.
+func WithAuthorizer(a Authorizer) Option {
+	return func(c *config) error {
+		if a == nil {
+			return errors.New("the authorizer is nil")
+		}
+		c.authorizer = a
+		return nil
+	}
+}
+
+// ParseSoftwareProducts reads the configuration key software_product_list:
+// lines of a name and a URL.
+func ParseSoftwareProducts(text string) ([]Product, error) {
+	var products []Product
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		switch len(fields) {
+		case 0:
+		case 2:
+			products = append(products, Product{Name: fields[0], URL: fields[1]})
+		default:
+			return nil, fmt.Errorf("software_product_list: %q is not a name and a URL", strings.TrimSpace(line))
+		}
+	}
+	return products, nil
+}

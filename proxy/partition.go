@@ -1,0 +1,318 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+	"github.com/slapos/slapos-go/proxy/internal/store"
+)
+
+// destroyed serves the report that an instance is gone. A root whose tree
+// still has instances stays: they are asked to go first. The answer tells.
+func (m *master) destroyed(ctx context.Context, p Principal, computer, partition string) (answer string, err error) {
+	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
+		return "", err
+	}
+	err = m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, computer, partition)
+		if err != nil {
+			return err
+		}
+		answer = "OK"
+		if found.Instance == nil {
+			return nil
+		}
+		left, err := destroyMembers(t, found)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			answer = "Not destroying yet because this partition has child partitions: " + strings.Join(left, ", ")
+			return nil
+		}
+		return m.free(t, found)
+	})
+	return answer, err
+}
+
+// destroyMembers asks the instances below a root to go and returns their
+// titles, sorted. For other instances it does nothing.
+func destroyMembers(t store.Tx, root *store.Partition) ([]string, error) {
+	if root.Instance.Tree != "" {
+		return nil, nil
+	}
+	members, err := t.Members(root.Instance.Title)
+	if err != nil {
+		return nil, err
+	}
+	var titles []string
+	for _, p := range members {
+		titles = append(titles, p.Instance.Title)
+		if p.Instance.State == stateDestroyed {
+			continue
+		}
+		p.Instance.State = stateDestroyed
+		if err := t.SaveInstance(p); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(titles)
+	return titles, nil
+}
+
+// free empties a partition. What the instance hosted goes with it; what the
+// tree of a root asked others to host is no longer shown to them.
+func (m *master) free(t store.Tx, p *store.Partition) error {
+	if i := p.Instance; i.Tree == "" && i.Title != "" {
+		shared, err := t.SharedOfTree(i.Title)
+		if err != nil {
+			return err
+		}
+		for _, s := range shared {
+			if s.Host == i.ID || !s.Listed {
+				continue
+			}
+			if err := m.unlist(t, s); err != nil {
+				return err
+			}
+		}
+	}
+	return t.Free(p)
+}
+
+// unlist destroys a shared instance: its host no longer sees it.
+func (m *master) unlist(t store.Tx, s *store.Shared) error {
+	s.State, s.Listed = stateDestroyed, false
+	if err := t.SaveShared(s); err != nil {
+		return err
+	}
+	host, err := t.ByInstance(s.Host)
+	if err != nil {
+		return err
+	}
+	return advance(t, host, m.now())
+}
+
+// bang makes the nodes process every instance of a tree again.
+func (m *master) bang(ctx context.Context, p Principal, computer, partition, message string) error {
+	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, computer, partition)
+		if err != nil || found.Instance == nil {
+			return err
+		}
+		text := "#error bang called"
+		if message != "" {
+			text += ": " + kept(message)
+		}
+		if err := m.keepReport(t, found, report{text: text, bang: cmp.Or(message, "bang called")}); err != nil {
+			return err
+		}
+		tree, err := wholeTree(t, found)
+		if err != nil {
+			return err
+		}
+		now := m.now()
+		for _, member := range tree {
+			now = later(member.Timestamp, now)
+		}
+		for _, member := range tree {
+			if err := advance(t, member, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// wholeTree returns all partitions of the tree of an instance.
+func wholeTree(r store.Reader, p *store.Partition) ([]*store.Partition, error) {
+	if p.Instance.Tree == "" {
+		members, err := r.Members(p.Instance.Title)
+		return append([]*store.Partition{p}, members...), err
+	}
+	members, err := r.Members(p.Instance.Tree)
+	if err != nil {
+		return nil, err
+	}
+	root, err := r.Find("", p.Instance.Tree)
+	if errors.Is(err, store.ErrNotFound) {
+		return members, nil
+	}
+	return append([]*store.Partition{root}, members...), err
+}
+
+// rename gives an instance another title. Renaming a root renames its tree.
+func (m *master) rename(ctx context.Context, p Principal, computer, partition, title string) error {
+	if err := m.authorizer.Authorize(ctx, p, ActionRequest, Object{computer, partition}); err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, computer, partition)
+		if err != nil || found.Instance == nil {
+			return err
+		}
+		old := found.Instance.Title
+		if old == title {
+			return nil
+		}
+		found.Instance.Title = title
+		if err := t.SaveInstance(found); err != nil {
+			return err
+		}
+		if found.Instance.Tree != "" || old == "" {
+			return nil
+		}
+		return t.RenameTree(old, title)
+	})
+}
+
+// connect keeps the connection parameters that an instance publishes, for
+// itself or, with a key, for a shared instance. The instance that asked for it
+// is processed again if they changed.
+func (m *master) connect(ctx context.Context, p Principal, computer, partition, key string, parameters *marshal.Dict) error {
+	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
+		return err
+	}
+	text, err := encodeParameters(parameters)
+	if err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, computer, partition)
+		if err != nil {
+			return err
+		}
+		if key != "" {
+			return m.connectShared(t, key, text)
+		}
+		i := found.Instance
+		if i == nil || i.Connection == text {
+			return nil
+		}
+		i.Connection = text
+		if err := t.SaveInstance(found); err != nil {
+			return err
+		}
+		return m.notify(t, i.Requester)
+	})
+}
+
+func (m *master) connectShared(t store.Tx, key, text string) error {
+	shared, err := t.SharedByKey(key)
+	if err != nil {
+		return err
+	}
+	for _, s := range shared {
+		if s.Connection == text {
+			continue
+		}
+		s.Connection = text
+		if err := t.SaveShared(s); err != nil {
+			return err
+		}
+		if err := m.notify(t, s.Requester); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notify makes the node process an instance again; zero stands for a person,
+// who is not told.
+func (m *master) notify(t store.Tx, instance int64) error {
+	if instance == 0 {
+		return nil
+	}
+	p, err := t.ByInstance(instance)
+	if err != nil {
+		return err
+	}
+	return advance(t, p, m.now())
+}
+
+// relate keeps, among what an instance has requested, only the titles of a
+// list. The others lose their link to it: they stay, another instance of the
+// tree may adopt them by requesting them, and nobody is told when they publish.
+func (m *master) relate(ctx context.Context, p Principal, computer, partition string, titles []string) error {
+	if err := m.authorizer.Authorize(ctx, p, ActionRequest, Object{computer, partition}); err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, computer, partition)
+		if err != nil || found.Instance == nil {
+			return err
+		}
+		children, err := t.Children(found.Instance.ID)
+		if err != nil {
+			return err
+		}
+		for _, child := range children {
+			if slices.Contains(titles, child.Instance.Title) {
+				continue
+			}
+			child.Instance.Requester = 0
+			if err := t.SaveInstance(child); err != nil {
+				return err
+			}
+		}
+		return unlinkShared(t, found.Instance.ID, titles)
+	})
+}
+
+func unlinkShared(t store.Tx, requester int64, titles []string) error {
+	shared, err := t.SharedOf(requester)
+	if err != nil {
+		return err
+	}
+	for _, s := range shared {
+		if slices.Contains(titles, strings.TrimPrefix(s.Key, s.Tree+"_")) {
+			continue
+		}
+		s.Requester = 0
+		if err := t.SaveShared(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostingAddresses returns the addresses of all instances of the tree of a
+// partition. An instance that is to be destroyed gets none.
+func (m *master) hostingAddresses(ctx context.Context, p Principal, computer, partition string) (list *marshal.List, err error) {
+	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{computer, partition}); err != nil {
+		return nil, err
+	}
+	list = marshal.NewList()
+	err = m.store.View(ctx, func(r store.Reader) error {
+		found, err := existing(r, computer, partition)
+		if err != nil {
+			return err
+		}
+		if found.Instance == nil {
+			return notFound("Partition %q of computer %q is free: it has no addresses to share", partition, computer)
+		}
+		if found.Instance.State == stateDestroyed {
+			return nil
+		}
+		tree, err := wholeTree(r, found)
+		if err != nil {
+			return err
+		}
+		for _, member := range tree {
+			addresses, err := r.Addresses(member)
+			if err != nil {
+				return err
+			}
+			list.Items = append(list.Items, addressList(addresses).Items...)
+		}
+		return nil
+	})
+	return list, err
+}

@@ -1,0 +1,64 @@
+package proxytest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/proxy/proxytest"
+	"github.com/slapos/slapos-go/slap"
+)
+
+const release = "http://sr.example/software.cfg"
+
+func TestLifeOfAService(t *testing.T) {
+	ctx := t.Context()
+	m := proxytest.New(t)
+	m.Format(t, "computer", 3)
+	require.NoError(t, m.Client.Supply().Supply(ctx, release, "computer", slap.StateAvailable))
+	node := m.Client.Computer("computer")
+	releases, err := node.SoftwareReleases(ctx)
+	require.NoError(t, err)
+	require.Len(t, releases, 1)
+	require.NoError(t, releases[0].Building(ctx))
+	require.NoError(t, releases[0].Available(ctx))
+
+	_, err = m.Client.OpenOrder().Request(ctx, slap.Request{
+		SoftwareRelease: release, Reference: "svc", Parameters: slap.Parameters{"port": 80, "name": "é"},
+	})
+	require.NoError(t, err)
+	p, err := m.Client.ComputerPartition(ctx, "computer", "slappart0")
+	require.NoError(t, err)
+	state, err := p.State()
+	require.NoError(t, err)
+	require.Equal(t, slap.StateStarted, state)
+	v, err := p.InstanceParameter("port")
+	require.NoError(t, err)
+	require.Equal(t, "80", v)
+
+	child, err := p.Request(ctx, slap.Request{SoftwareRelease: release, Reference: "child"})
+	require.NoError(t, err)
+	id, err := child.ID()
+	require.NoError(t, err)
+	require.Equal(t, "slappart1", id)
+	require.NoError(t, child.SetConnectionParameters(ctx, slap.Parameters{"url": "http://x/"}))
+	require.NoError(t, child.Started(ctx))
+	child, err = p.Request(ctx, slap.Request{SoftwareRelease: release, Reference: "child"})
+	require.NoError(t, err)
+	url, err := child.ConnectionParameter("url")
+	require.NoError(t, err)
+	require.Equal(t, "http://x/", url)
+
+	_, err = m.Client.OpenOrder().Request(ctx, slap.Request{SoftwareRelease: release, Reference: "svc", State: slap.StateDestroyed})
+	require.NoError(t, err)
+	require.NoError(t, p.Destroyed(ctx))
+	require.NoError(t, child.Destroyed(ctx))
+	require.NoError(t, p.Destroyed(ctx))
+	require.NoError(t, node.Refresh(ctx))
+	partitions, err := node.Partitions(ctx)
+	require.NoError(t, err)
+	for _, p := range partitions {
+		_, err := p.SoftwareRelease()
+		require.ErrorIs(t, err, slap.ErrNotFound)
+	}
+}

@@ -1,0 +1,305 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/slapos/slapos-go/internal/instancexml"
+	"github.com/slapos/slapos-go/internal/marshal"
+	"github.com/slapos/slapos-go/proxy/internal/store"
+)
+
+// States of instances that have a meaning for the rules. Others are kept as
+// they are asked for.
+const (
+	stateStarted   = "started"
+	stateStopped   = "stopped"
+	stateDestroyed = "destroyed"
+	stateAvailable = "available"
+)
+
+// defaultType is the software type of an instance requested with an empty one.
+const defaultType = "default"
+
+// instanceRequest is a request as it was asked.
+type instanceRequest struct {
+	// Release, Type and Reference are what is asked for.
+	Release, Type, Reference string
+	// Parameters are the parameters as they came, Text the same as instance
+	// XML.
+	Parameters *marshal.Dict
+	Text       string
+	// Filter restricts where the instance may be.
+	Filter *marshal.Dict
+	// State is the wanted state; empty keeps the present one.
+	State string
+	// Shared asks for a shared instance.
+	Shared bool
+	// Claim is the partition that the Authorization header names; Computer
+	// and Partition are those of the form.
+	Claim               claim
+	Computer, Partition string
+}
+
+// filterText returns a key of the filter if it is text.
+func (q *instanceRequest) filterText(key string) string {
+	v, _ := q.Filter.Get(key)
+	text, _ := v.(string)
+	return text
+}
+
+// asker is on whose behalf an instance is requested.
+type asker struct {
+	// partition is nil for a person.
+	partition *store.Partition
+	// tree is the title of the root of the asker's tree, empty for a person.
+	tree string
+}
+
+// instance is the key of the asking instance, zero for a person.
+func (a asker) instance() int64 {
+	if a.partition == nil {
+		return 0
+	}
+	return a.partition.Instance.ID
+}
+
+// request serves requestComputerPartition. Its value is a SoftwareInstance, or
+// a ComputerPartition for the front ends that need no instance.
+func (m *master) request(ctx context.Context, p Principal, q instanceRequest) (value any, err error) {
+	object := Object{q.Computer, q.Partition}
+	if q.Claim.given {
+		object = Object{q.Claim.computer, q.Claim.partition}
+	}
+	if err := m.authorizer.Authorize(ctx, p, ActionRequest, object); err != nil {
+		return nil, err
+	}
+	if err := m.mayBeLocal(q); err != nil {
+		return nil, err
+	}
+	if q.Shared {
+		if answer := fakeFrontend(q); answer != nil {
+			return answer, nil
+		}
+	}
+	err = m.store.Update(ctx, func(t store.Tx) error {
+		by, err := m.whoAsks(t, q)
+		if err != nil {
+			return err
+		}
+		if q.Shared {
+			value, err = m.requestShared(t, q, by)
+		} else {
+			value, err = m.requestInstance(t, q, by)
+		}
+		return err
+	})
+	return value, err
+}
+
+// mayBeLocal refuses requests for another master. This is where forwarding
+// belongs.
+func (m *master) mayBeLocal(q instanceRequest) error {
+	if other := q.filterText("master_url"); other != "" {
+		return notFound("The filter names the master %q, which this master does not forward to: send the request there, or drop master_url", other)
+	}
+	return nil
+}
+
+// whoAsks finds the instance on whose behalf a request comes: the partition of
+// the header, which must exist, else that of the form, which need not.
+func (m *master) whoAsks(r store.Reader, q instanceRequest) (asker, error) {
+	computer, partition := q.Computer, q.Partition
+	if q.Claim.given {
+		computer, partition = q.Claim.computer, q.Claim.partition
+	}
+	if computer == "" || partition == "" {
+		if q.Claim.given {
+			return asker{}, noClaimant(q.Claim)
+		}
+		return asker{}, nil
+	}
+	p, err := r.Occupied(computer, partition)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		if q.Claim.given {
+			return asker{}, noClaimant(q.Claim)
+		}
+		return asker{}, nil
+	case err != nil:
+		return asker{}, err
+	case p.Instance == nil:
+		return asker{}, nil
+	}
+	tree := p.Instance.Tree
+	if tree == "" {
+		tree = p.Instance.Title
+	}
+	return asker{partition: p, tree: tree}, nil
+}
+
+func noClaimant(c claim) error {
+	partition := c.partition
+	if !c.ok {
+		partition = "None"
+	}
+	return badRequest("No partition matching the authorization header: (%s / %s)", c.computer, partition)
+}
+
+// requestInstance finds or allocates an instance and brings it to what is
+// asked.
+func (m *master) requestInstance(t store.Tx, q instanceRequest, by asker) (any, error) {
+	p, err := findInstance(t, by.tree, q.Reference)
+	if err != nil {
+		return nil, err
+	}
+	state := q.State
+	if p == nil {
+		p, err = m.allocate(t, q, by)
+	} else {
+		state, err = m.change(t, p, q, by)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if state == "" {
+		state = p.Instance.State
+	}
+	if p.Addresses, err = t.Addresses(p); err != nil {
+		return nil, err
+	}
+	return instanceObject(p, state)
+}
+
+// findInstance looks for a title in a tree; without a title nothing is found.
+func findInstance(r store.Reader, tree, title string) (*store.Partition, error) {
+	if title == "" {
+		return nil, nil
+	}
+	p, err := r.Find(tree, title)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return p, err
+}
+
+// allocate puts a new instance into the first free partition of the computer
+// that the filter names, or of the configured one.
+func (m *master) allocate(t store.Tx, q instanceRequest, by asker) (*store.Partition, error) {
+	c, err := m.target(t, q)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.FirstFree(c)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, notFound("No free partition on computer %q for %q: destroy an instance there, or format it with more partitions", c.Reference, q.Reference)
+	}
+	if err != nil {
+		return nil, err
+	}
+	filter, err := storeDict(q.Filter)
+	if err != nil {
+		return nil, err
+	}
+	i := &store.Instance{
+		Title: q.Reference, Tree: by.tree, Requester: by.instance(),
+		Release: q.Release, Type: q.Type, State: q.State, Parameters: q.Text, Filter: filter,
+	}
+	if i.Type == "" {
+		i.Type = defaultType
+	}
+	if i.State == "" {
+		i.State = stateStarted
+	}
+	if err := t.Occupy(p, i); err != nil {
+		return nil, err
+	}
+	return p, advance(t, p, m.now())
+}
+
+// target is the computer that a request is for.
+func (m *master) target(r store.Reader, q instanceRequest) (*store.Computer, error) {
+	reference := q.filterText("computer_guid")
+	if reference == "" {
+		reference = m.computerID
+	}
+	return m.known(r, reference)
+}
+
+// change brings an existing instance to what is asked. It returns the state
+// that the answer shows: the one asked for, or the one that the root of the
+// tree imposes.
+func (m *master) change(t store.Tx, p *store.Partition, q instanceRequest, by asker) (string, error) {
+	i := p.Instance
+	state, err := m.imposed(t, i, q.State)
+	if err != nil {
+		return "", err
+	}
+	before := *i
+	if state != "" {
+		i.State = state
+	}
+	i.Release, i.Type, i.Parameters = q.Release, q.Type, q.Text
+	changed := i.State != before.State || i.Release != before.Release || i.Type != before.Type || i.Parameters != before.Parameters
+	if q.Filter.Len() > 0 || i.Filter == "" {
+		if i.Filter, err = storeDict(q.Filter); err != nil {
+			return "", err
+		}
+	}
+	i.Requester = by.instance()
+	if changed || i.Filter != before.Filter || i.Requester != before.Requester {
+		if err := t.SaveInstance(p); err != nil {
+			return "", err
+		}
+	}
+	if changed || p.Timestamp == 0 {
+		return state, advance(t, p, m.now())
+	}
+	return state, nil
+}
+
+// imposed replaces the wanted state of an instance by that of its root, if the
+// root is not started.
+func (m *master) imposed(r store.Reader, i *store.Instance, wanted string) (string, error) {
+	if i.Tree == "" {
+		return wanted, nil
+	}
+	root, err := r.Find("", i.Tree)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return wanted, nil
+	case err != nil:
+		return "", err
+	case root.Instance.State != stateStarted:
+		return root.Instance.State, nil
+	}
+	return wanted, nil
+}
+
+// storeDict is a dictionary as it is stored; an empty one is stored as empty
+// text.
+func storeDict(d *marshal.Dict) (string, error) {
+	if d.Len() == 0 {
+		return "", nil
+	}
+	text, err := marshal.Marshal(d)
+	return string(text), err
+}
+
+// encodeParameters turns a dictionary from the wire into instance XML. A key
+// that is not text is refused.
+func encodeParameters(d *marshal.Dict) (string, error) {
+	parameters := make(map[string]any, d.Len())
+	for k, v := range d.All() {
+		name, ok := k.(string)
+		if !ok {
+			return "", badRequest("the key %s is not text", marshal.Repr(k))
+		}
+		parameters[name] = v
+	}
+	text, err := instancexml.Encode(parameters)
+	if err != nil {
+		return "", badRequest("parameters: %v", err)
+	}
+	return text, nil
+}
