@@ -29,6 +29,7 @@ var grammar = Grammar{
 				{Flag: "cfg", Spellings: []string{"--cfg"}, Kind: Value},
 				{Flag: "node", Spellings: []string{"--node"}, Kind: List},
 				{Flag: "slave", Spellings: []string{"--slave"}},
+				{Flag: "parameters-file", Spellings: []string{"--parameters-file"}, Kind: Value},
 				{Flag: "parameters", Spellings: []string{"--parameters"}, Kind: List},
 			},
 			Arguments: []Argument{{Name: "reference"}, {Name: "software_url"}},
@@ -153,6 +154,11 @@ func TestNormalise(t *testing.T) {
 			name: "prefix and split arguments", command: "request",
 			words: []string{"r", "--para", "a=1", "--sl", "u"},
 			want:  []string{"--parameters=a=1", "--slave", "--", "r", "u"},
+		},
+		{
+			name: "prefix beyond the shorter option", command: "request",
+			words: []string{"r", "u", "--parameters-f", "x"},
+			want:  []string{"--parameters-file=x", "--", "r", "u"},
 		},
 		{
 			name: "underscores and hyphens are equal", command: "node format",

@@ -3,6 +3,7 @@ package argnorm
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -105,9 +106,12 @@ func (s *scanner) exact(name string) *Option {
 	return nil
 }
 
-// prefix finds the only option of which name is a prefix; several are an error.
+// prefix finds the only option of which name is a prefix. Several are an error,
+// unless one of them is the beginning of all the others: the others came later,
+// and the shorter form of the first is in use.
 func (s *scanner) prefix(name string) (*Option, error) {
 	var found *Option
+	var shortest string
 	var candidates []string
 	ambiguous := false
 	for i := range s.options {
@@ -117,10 +121,13 @@ func (s *scanner) prefix(name string) (*Option, error) {
 			}
 			candidates = append(candidates, spelling)
 			ambiguous = ambiguous || found != nil && found != &s.options[i]
-			found = &s.options[i]
+			if found == nil || len(spelling) < len(shortest) {
+				found, shortest = &s.options[i], spelling
+			}
 		}
 	}
-	if ambiguous {
+	begins := func(spelling string) bool { return strings.HasPrefix(fold(spelling), fold(shortest)) }
+	if ambiguous && slices.ContainsFunc(candidates, func(c string) bool { return !begins(c) }) {
 		return nil, fmt.Errorf("ambiguous option: %s could match %s", name, strings.Join(candidates, ", "))
 	}
 	return found, nil
