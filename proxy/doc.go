@@ -1,3 +1,95 @@
-// Package proxy is the stand-alone master of a SlapOS cluster, as an
-// http.Handler.
+// Package proxy is the stand-alone master of a SlapOS cluster: the server that
+// nodes ask what to install and run, and that programs and people ask for
+// instances. It is an http.Handler over one SQLite file.
+//
+//	master, err := proxy.Open(ctx, "/var/lib/slapos/proxy.db", proxy.WithComputerID("computer"))
+//	if err != nil { … }
+//	defer master.Close()
+//	listener, err := net.Listen("tcp", "127.0.0.1:5000")
+//	if err != nil { … }
+//	err = master.Serve(ctx, listener)
+//
+// For tests, package proxytest starts a master in memory in one line.
+//
+// # Layers
+//
+//   - Surfaces: slaptool.go (the slap tool that nodes and clients speak) and
+//     hateoas.go (the documents behind service list and service info), found by
+//     server.go. They read calls and write answers.
+//   - Master: master.go and the files beside it hold the rules: request.go
+//     (allocation, trees), shared.go (shared instances), partition.go (bang,
+//     rename, connection parameters, destruction), format.go, supply.go,
+//     status.go, usage.go, frontend.go. They know no HTTP.
+//   - Store: internal/store keeps tables and knows no rules.
+//
+// # Promises
+//
+// A call that changes something is one transaction, committed and synced to the
+// disk before it is answered 200; calls that wait at the same time share one
+// commit. Changes run one after another, so no two requests get the same
+// partition. Reads see the last commit and do not wait for writes; what they
+// answer is kept until what it shows changes.
+//
+// There is no authentication in this mode: whoever reaches the listener may do
+// everything. Listen on loopback unless something in front decides who comes
+// in. A Host that is neither loopback, configured nor the address of the
+// connection is refused, and so is a POST with a foreign Origin: a web page
+// cannot drive the master through somebody's browser. Authenticator and
+// Authorizer are asked on every call and are where other modes plug in.
+//
+// # Compatibility
+//
+// Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. Where the two
+// generations differ, it answers as 1.26 does. The recorded exchanges of the
+// client 1.26.1 with the proxy 1.26.1 are replayed by the tests; answers are
+// equal byte by byte, and the same events change the same timestamps, with
+// these exceptions:
+//
+//   - A. Additional attributes: _access_status of listed partitions,
+//     _known_state of releases about which something was reported, _filter_dict
+//     of instances. Nodes use them; older clients ignore them.
+//   - B. Unknown computers and partitions are 404 everywhere, with a text. The
+//     reference answers 500 or, for some reports, 200 without doing anything,
+//     so that its clients never raise the error that is documented.
+//   - C. Fields that cannot be read, or have the wrong type, are 400 instead of
+//     500, and nothing is changed.
+//   - D. Missing partition_parameter_xml, filter_xml and shared_xml count as
+//     empty instead of failing with 500.
+//   - E. States, errors and bangs are kept, with their dates, and
+//     getComputerStatus, getComputerPartitionStatus and
+//     getSoftwareInstallationStatus tell them. Reports therefore need the fields
+//     that say what they are about (400 without), and the release they are about
+//     must be supplied (404 otherwise). All clients send them.
+//   - F. A request without a state is answered with the state that is stored,
+//     not with "started".
+//   - G. Destroying a shared instance that does not exist is no error, whether
+//     its host has others or not.
+//   - H. The ip_list of a request holds the addresses of that partition only,
+//     not those of equally named partitions of other computers.
+//   - I. updateComputerPartitionRelatedInstanceList is answered: what an
+//     instance no longer requests loses its link to it. Nothing is destroyed.
+//   - J. getHostingSubscriptionIpList is answered: the addresses of all
+//     instances of the tree.
+//   - K. useComputer accepts valid TioFormat only (400 otherwise) and keeps each
+//     report once.
+//   - L. There is no panel yet: / is 404.
+//   - M. /hateoas is answered like /hateoas/, for both generations, and both
+//     spellings of portal types are understood. A traverse leads to documents of
+//     this service only; the page of its redirect is empty.
+//   - N. The front end of a URL is that URL, also if the master is reached by
+//     https: the HTTP proxy of the reference does not exist here yet.
+//
+// Not visible in the recordings:
+//
+//   - The timestamp of a partition always grows, also if the clock goes back.
+//   - Published connection parameters make the requester processed again also if
+//     it is on another computer.
+//   - A stopped shared instance leaves the list of its host, which is processed
+//     again; so do the shared instances of a tree that is gone. A shared instance
+//     goes with its host, and keeps its host while that fits.
+//   - Freed and reformatted partitions, renames and supplies are atomic.
+//   - Requests for other masters (filter key master_url) are 404: forwarding
+//     does not exist yet.
+//   - The database has a schema of its own. A database of the reference is
+//     refused, not changed.
 package proxy

@@ -70,6 +70,9 @@ func (m *master) changeShared(t store.Tx, s *store.Shared, host *store.Partition
 	if err != nil {
 		return err
 	}
+	if s.ID == 0 && q.State == stateDestroyed {
+		return nil // there is nothing to destroy, and nothing to remember
+	}
 	before := *s
 	s.Tree, s.Requester, s.Host, s.HostPartition = by.tree, by.instance(), host.Instance.ID, host.Reference
 	if q.State != "" || s.ID == 0 {

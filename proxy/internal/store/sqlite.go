@@ -369,3 +369,59 @@ func (s *SQLite) lock() error {
 	}
 	return err
 }
+
+// Viewer reads a database without serving it.
+type Viewer struct {
+	path       string
+	db         *sql.DB
+	statements statements
+}
+
+// OpenViewer opens an existing database for reading only, also while a proxy
+// serves it. Errors are those of Open, and os.ErrNotExist for a missing file.
+func OpenViewer(ctx context.Context, path string) (*Viewer, error) {
+	v := &Viewer{path: path}
+	if err := v.open(ctx); err != nil {
+		if v.db != nil {
+			err = errors.Join(err, v.db.Close())
+		}
+		return nil, fmt.Errorf("database %s: %w", path, explain(err))
+	}
+	return v, nil
+}
+
+func (v *Viewer) open(ctx context.Context) (err error) {
+	if _, err := os.Stat(v.path); err != nil {
+		return err
+	}
+	if err := inspect(ctx, v.path); err != nil {
+		return err
+	}
+	v.db, err = sql.Open("sqlite", dsn(v.path, "mode=rw", "_pragma=busy_timeout(10000)", "_pragma=query_only(1)"))
+	if err != nil {
+		return err
+	}
+	v.db.SetMaxOpenConns(1)
+	tables, err := tableNames(ctx, v.db)
+	if err != nil {
+		return err
+	}
+	if len(tables) == 0 {
+		return fmt.Errorf("%w: it is empty, no proxy has served it yet", ErrForeign)
+	}
+	v.statements, err = prepareAll(ctx, v.db)
+	return err
+}
+
+// View runs f on a consistent snapshot.
+func (v *Viewer) View(ctx context.Context, f func(Reader) error) error {
+	tx, err := v.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return fmt.Errorf("database %s: %w", v.path, explain(err))
+	}
+	defer tx.Rollback() //nolint:errcheck // nothing was written
+	return f(&reader{ctx: ctx, tx: tx, statements: v.statements})
+}
+
+// Close closes the database.
+func (v *Viewer) Close() error { return v.db.Close() }
