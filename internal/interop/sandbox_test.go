@@ -1,0 +1,263 @@
+//go:build linux
+
+package interop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// commandTimeout bounds one command; tests share two cores.
+const commandTimeout = 3 * time.Minute
+
+// runner is the user that everything of a test runs as: the agents refuse to make
+// instances of root, so under root it is the unprivileged account "nobody".
+type runner struct {
+	name       string
+	credential *syscall.Credential // nil: the user of the test
+}
+
+func newRunner(t *testing.T) runner {
+	t.Helper()
+	if os.Getuid() != 0 {
+		u, err := user.Current()
+		require.NoError(t, err)
+		return runner{name: u.Username}
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		t.Skipf("as root these tests run as the user nobody: %v", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	require.NoError(t, err)
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	require.NoError(t, err)
+	return runner{name: u.Username, credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+}
+
+// sandbox is the directory of one test, at a short path that the runner can reach,
+// and everything that runs in it. Its end takes both away.
+type sandbox struct {
+	dir    string
+	runner runner
+}
+
+func newSandbox(t *testing.T) *sandbox {
+	t.Helper()
+	r := newRunner(t)
+	// Not t.TempDir: unreachable for other users, and too long for a socket.
+	dir, err := os.MkdirTemp("", "slit-")
+	require.NoError(t, err)
+	dir, err = filepath.EvalSymlinks(dir)
+	require.NoError(t, err)
+	s := &sandbox{dir: dir, runner: r}
+	t.Cleanup(func() {
+		s.killAll(t)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove the sandbox: %v", err)
+		}
+	})
+	require.NoError(t, os.Chmod(dir, 0o755))
+	s.own(t, dir)
+	s.mkdir(t, "home")
+	return s
+}
+
+// path joins elements below the sandbox.
+func (s *sandbox) path(elements ...string) string {
+	return filepath.Join(append([]string{s.dir}, elements...)...)
+}
+
+// own gives a path to the runner.
+func (s *sandbox) own(t *testing.T, path string) {
+	t.Helper()
+	if c := s.runner.credential; c != nil {
+		require.NoError(t, os.Lchown(path, int(c.Uid), int(c.Gid)))
+	}
+}
+
+// mkdir makes a directory of the runner.
+func (s *sandbox) mkdir(t *testing.T, elements ...string) string {
+	t.Helper()
+	path := s.path(elements...)
+	require.NoError(t, os.MkdirAll(path, 0o755))
+	s.own(t, path)
+	return path
+}
+
+// write makes a file of the runner.
+func (s *sandbox) write(t *testing.T, text string, elements ...string) string {
+	t.Helper()
+	path := s.path(elements...)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	s.own(t, path)
+	return path
+}
+
+// copyTree copies a directory of testdata into the sandbox; in files ending in
+// ".in" marks such as @RELEASE@ are replaced, and software.cfg.in loses its ending.
+func (s *sandbox) copyTree(t *testing.T, from, to string, marks map[string]string) string {
+	t.Helper()
+	root := s.path(to)
+	require.NoError(t, filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			s.mkdir(t, to, rel)
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		text := string(data)
+		for mark, value := range marks {
+			text = strings.ReplaceAll(text, mark, value)
+		}
+		if entry.Name() == "software.cfg.in" {
+			rel = strings.TrimSuffix(rel, ".in")
+		}
+		s.write(t, text, to, rel)
+		return nil
+	}))
+	return root
+}
+
+// as makes a command run as the runner, in the sandbox, with a home of its own.
+func (s *sandbox) as(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir = s.dir
+	cmd.Env = append(cmd.Env, "HOME="+s.path("home"), "USER="+s.runner.name, "LOGNAME="+s.runner.name, "COLUMNS=200")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.runner.credential}
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// result is how a command ended.
+type result struct {
+	command string
+	code    int
+	output  string // standard output and error, as they came
+}
+
+func (r result) String() string {
+	return fmt.Sprintf("%s\nexit %d\n%s", r.command, r.code, r.output)
+}
+
+// run runs a command as the runner to its end. Output goes through a file, so that
+// daemons which it leaves behind keep nobody waiting.
+func (s *sandbox) run(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	out, err := os.CreateTemp(s.dir, "output-")
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, errors.Join(out.Close(), os.Remove(out.Name())))
+	}()
+	s.as(cmd)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v", strings.Join(cmd.Args, " "), err)
+	}
+	text, err := os.ReadFile(out.Name())
+	require.NoError(t, err)
+	return result{command: strings.Join(cmd.Args, " "), code: cmd.ProcessState.ExitCode(), output: string(text)}
+}
+
+// killAll ends every process that belongs to the sandbox, by its id.
+func (s *sandbox) killAll(t *testing.T) {
+	t.Helper()
+	for range 200 {
+		pids := s.processes()
+		if len(pids) == 0 {
+			return
+		}
+		for _, pid := range pids {
+			// An error means that it has just ended.
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Errorf("processes of %s do not end: %v", s.dir, s.describe())
+}
+
+// processes lists the processes that run in the sandbox or were started with a
+// path of it, other than this one and those that have ended.
+func (s *sandbox) processes() []int {
+	var pids []int
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		proc := filepath.Join("/proc", entry.Name())
+		cmdline, err := os.ReadFile(filepath.Join(proc, "cmdline"))
+		if err != nil || len(cmdline) == 0 {
+			continue // ended, or of the kernel
+		}
+		cwd, err := os.Readlink(filepath.Join(proc, "cwd"))
+		inside := err == nil && (cwd == s.dir || strings.HasPrefix(cwd, s.dir+"/"))
+		if inside || bytes.Contains(cmdline, []byte(s.dir+"/")) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// describe lists the command lines of the sandbox's processes.
+func (s *sandbox) describe() []string {
+	var lines []string
+	for _, pid := range s.processes() {
+		cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err == nil {
+			lines = append(lines, fmt.Sprintf("%d %s", pid, bytes.ReplaceAll(cmdline, []byte{0}, []byte{' '})))
+		}
+	}
+	return lines
+}
+
+// eventually polls a condition until it holds, with a deadline for slow machines.
+func eventually(t *testing.T, what string, condition func() (bool, string)) {
+	t.Helper()
+	deadline := time.Now().Add(90 * time.Second)
+	for {
+		ok, state := condition()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within the time limit; last: %s", what, state)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// withTimeout bounds one command of a test.
+func withTimeout(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), commandTimeout)
+	t.Cleanup(cancel)
+	return ctx
+}
