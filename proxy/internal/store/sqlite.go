@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"modernc.org/sqlite" // registers the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -304,14 +306,29 @@ func (s *SQLite) failure(err error) error {
 	return explained
 }
 
+// systemHints are the ways out of errors of the system.
+var systemHints = map[error]string{
+	fs.ErrPermission: "it cannot be opened: check its mode and its directory",
+	syscall.EROFS:    "its file system is read-only",
+	syscall.ENOSPC:   "the file system is full: free some space",
+}
+
 // explain marks errors of the engine that mean that the database cannot be
 // used now, and adds the way out.
 func explain(err error) error {
 	if errors.Is(err, sql.ErrConnDone) || err != nil && err.Error() == "sql: database is closed" {
 		return ErrClosed
 	}
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	for cause, hint := range systemHints {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w: %s: %w", ErrUnavailable, hint, err)
+		}
+	}
 	var e *sqlite.Error
-	if !errors.As(err, &e) || errors.Is(err, ErrUnavailable) {
+	if !errors.As(err, &e) {
 		return err
 	}
 	hint := ""

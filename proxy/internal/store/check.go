@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// invariants are queries whose every row is a broken promise of this package.
+var invariants = []struct{ what, query string }{
+	{
+		"a partition is marked busy without instance, or free with one",
+		"SELECT p.id FROM partition p LEFT JOIN instance i ON i.partition_id = p.id WHERE p.busy <> (i.id IS NOT NULL)",
+	},
+	{
+		"an instance is on another computer than its partition",
+		"SELECT i.id FROM instance i JOIN partition p ON p.id = i.partition_id WHERE p.computer_id <> i.computer_id",
+	},
+	{
+		"an instance has no timestamp",
+		"SELECT i.id FROM instance i JOIN partition p ON p.id = i.partition_id WHERE p.timestamp <= 0",
+	},
+	{
+		"a shared instance is on another computer than its host",
+		"SELECT s.id FROM shared_instance s JOIN instance h ON h.id = s.host_id WHERE s.computer_id <> h.computer_id",
+	},
+	{
+		"a shared instance is listed though it is not wanted",
+		"SELECT id FROM shared_instance WHERE listed = 1 AND state IN ('stopped', 'destroyed')",
+	},
+	{
+		"two listed shared instances of a host have the same position",
+		"SELECT host_id FROM shared_instance WHERE listed = 1 GROUP BY host_id, position HAVING COUNT(*) > 1",
+	},
+	{
+		"the versions of usage reports have a gap",
+		"SELECT computer_id FROM usage_report GROUP BY computer_id, reference HAVING MAX(version) <> COUNT(*)",
+	},
+}
+
+// Check verifies the file and what the package promises about its content. The
+// error joins all that is wrong.
+func (v *Viewer) Check(ctx context.Context) error {
+	var broken []error
+	err := v.each(ctx, "PRAGMA integrity_check", func(finding any) {
+		if finding != "ok" {
+			broken = append(broken, fmt.Errorf("integrity: %v", finding))
+		}
+	})
+	broken = append(broken, err)
+	err = v.each(ctx, `SELECT "table" || ' row ' || rowid FROM pragma_foreign_key_check`, func(finding any) {
+		broken = append(broken, fmt.Errorf("dangling reference: %v", finding))
+	})
+	broken = append(broken, err)
+	for _, invariant := range invariants {
+		err := v.each(ctx, invariant.query, func(finding any) {
+			broken = append(broken, fmt.Errorf("%s: row %v", invariant.what, finding))
+		})
+		broken = append(broken, err)
+	}
+	return errors.Join(broken...)
+}
+
+func (v *Viewer) each(ctx context.Context, query string, found func(any)) error {
+	rows, err := v.db.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var finding any
+		if err := rows.Scan(&finding); err != nil {
+			return err
+		}
+		found(finding)
+	}
+	return rows.Err()
+}
