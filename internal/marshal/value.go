@@ -47,7 +47,7 @@ type Dict struct {
 }
 
 // indexFrom is the number of pairs from which a Dict keeps an index.
-const indexFrom = 12
+const indexFrom = 32
 
 // NewDict returns an empty dictionary.
 func NewDict() *Dict { return &Dict{} }
@@ -303,7 +303,7 @@ func (o *Object) checkArgs() error {
 		return fmt.Errorf("object of class %s has %d constructor arguments", o.Class, len(o.Args))
 	}
 	if o.Class == ClassComputerPartition {
-		arg := func(i int) bool { return i < len(o.Args) && Truth(o.Args[i]) }
+		arg := func(i int) bool { return i < len(o.Args) && o.Args[i] != nil }
 		if (arg(0) && arg(1)) == arg(2) {
 			return errors.New("object of class ComputerPartition needs a computer and a partition, or a request")
 		}
