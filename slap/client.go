@@ -16,9 +16,10 @@ type Client struct {
 	user  *url.Userinfo
 	config
 
-	mu      sync.Mutex
-	http    *httpStack
-	hateoas *navigator
+	mu           sync.Mutex
+	http         *httpStack
+	foundHateoas string
+	root         *hateoasRoot
 }
 
 // New returns a client of the master at a URL (initializeConnection). It does
