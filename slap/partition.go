@@ -246,7 +246,13 @@ func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
 		softwareType: textOf(o, "slap_software_type"),
 		accessStatus: textOf(o, "_access_status"),
 	}
-	if s.computerID == "" || s.partitionID == "" {
+	if o.Class == marshal.ClassComputerPartition {
+		// The stand-alone master answers so for instances of other masters
+		// and for front ends it makes up, which are on no computer.
+		if err := s.readIdentity(o); err != nil {
+			return nil, err
+		}
+	} else if s.computerID == "" || s.partitionID == "" {
 		return nil, fmt.Errorf("the instance %q has no computer or no partition", r.Reference)
 	}
 	// A shared instance has no state of its own in the answer of the
@@ -266,6 +272,20 @@ func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
 		s.addresses = addressesOf(v)
 	}
 	return s, s.readDictionaries(o)
+}
+
+// readIdentity takes the identifiers from the attributes of a partition.
+func (s *snapshot) readIdentity(o *marshal.Object) error {
+	if s.computerID == "" {
+		s.computerID = textOf(o, "_computer_id")
+	}
+	if s.partitionID == "" {
+		s.partitionID = textOf(o, "_partition_id")
+	}
+	if s.partitionID == "" {
+		return notReady("request", "the other master has not allocated the instance yet")
+	}
+	return nil
 }
 
 func (s *snapshot) readDictionaries(o *marshal.Object) error {

@@ -75,7 +75,10 @@ func (q requester) ask(ctx context.Context, r Request) (*snapshot, error) {
 		return nil, pending(err, r)
 	}
 	s, err := readInstance(q.client, object, r)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotReady):
+		return nil, pending(err, r)
+	case err != nil:
 		return nil, q.client.unreadable(c.op, err)
 	}
 	return s, nil

@@ -26,8 +26,9 @@ const maxDigits = 4300
 // *List, *Set, *Dict or *Object. A reference gives the same pointer again, so
 // that a value may contain itself; see Native.
 //
-// It accepts what the reference's reader accepts, and beyond that a state of
-// null, which the reference writes but cannot read, and references to objects.
+// It accepts what the reference's reader accepts, and beyond that what the
+// reference writes but cannot read: a state of null, references to objects, and
+// partitions that are only requested.
 func Unmarshal(data []byte) (any, error) {
 	s, err := xmlscan.New(data, xmlscan.Limits{Bytes: MaxBytes, Depth: MaxDepth, Expansion: maxExpansion})
 	if err != nil {
