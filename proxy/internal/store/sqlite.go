@@ -83,6 +83,9 @@ func (s *SQLite) open(ctx context.Context) error {
 	if s.path == Memory {
 		return s.openMemory(ctx)
 	}
+	if err := writable(s.path); err != nil {
+		return err
+	}
 	// A file that is not ours is refused before anything is put beside it.
 	if err := inspect(ctx, s.path); err != nil {
 		return err
@@ -148,6 +151,47 @@ func dsn(path string, parameters ...string) string {
 	return u.String() + "?" + strings.Join(parameters, "&")
 }
 
+// writable tells why an existing file cannot be written, in the words of the
+// system.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil //nolint:nilerr // the caller finds out what is wrong with it
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// openReading opens an existing file for reading only, in the first of some
+// modes that works. On a read-only file system a file without log is read as one
+// that nobody changes.
+func openReading(ctx context.Context, path string, modes ...string) (*sql.DB, error) {
+	var errs []error
+	if !exists(path + "-wal") {
+		modes = append(modes, "immutable=1")
+	}
+	for _, mode := range modes {
+		db, err := sql.Open("sqlite", dsn(path, mode, "_pragma=busy_timeout(10000)", "_pragma=query_only(1)"))
+		if err != nil {
+			return nil, err
+		}
+		db.SetMaxOpenConns(1)
+		var version int
+		if err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err == nil {
+			return db, nil
+		}
+		errs = append(errs, err, db.Close())
+		var e *sqlite.Error
+		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_CANTOPEN {
+			break
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
 // prepareFile creates the file if needed and takes all rights to it from
 // others: it holds secrets of instances.
 func prepareFile(path string) error {
@@ -178,13 +222,11 @@ func inspect(ctx context.Context, path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%w: not a regular file", ErrForeign)
 	}
-	db, err := sql.Open("sqlite", dsn(path, "mode=ro", "_pragma=busy_timeout(10000)"))
+	db, err := openReading(ctx, path, "mode=ro")
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	return identify(ctx, db)
+	return errors.Join(identify(ctx, db), db.Close())
 }
 
 func exists(path string) bool {
@@ -414,11 +456,10 @@ func (v *Viewer) open(ctx context.Context) (err error) {
 	if err := inspect(ctx, v.path); err != nil {
 		return err
 	}
-	v.db, err = sql.Open("sqlite", dsn(v.path, "mode=rw", "_pragma=busy_timeout(10000)", "_pragma=query_only(1)"))
-	if err != nil {
+	// Closed as a writer, the last connection takes its log away.
+	if v.db, err = openReading(ctx, v.path, "mode=rw", "mode=ro"); err != nil {
 		return err
 	}
-	v.db.SetMaxOpenConns(1)
 	tables, err := tableNames(ctx, v.db)
 	if err != nil {
 		return err
