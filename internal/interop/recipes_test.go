@@ -48,7 +48,10 @@ func runSite(t *testing.T, n *node) {
 	require.NoError(t, l.Close())
 
 	n.tool.format(t, n)
-	marks := map[string]string{"@RELEASE@": n.sandbox.path("web"), "@WEB@": n.sandbox.path("web")}
+	marks := map[string]string{
+		"@RELEASE@": n.sandbox.path("web"), "@WEB@": n.sandbox.path("web"),
+		"@SLAP-CONFIGURATION@": slapConfiguration(n.peer, port),
+	}
 	web := n.sandbox.copyTree(t, "testdata/web", "web", marks) + "/software.cfg"
 	marks["@RELEASE@"] = n.sandbox.path("site")
 	site := n.sandbox.copyTree(t, "testdata/site", "site", marks) + "/software.cfg"
@@ -96,6 +99,21 @@ func runSite(t *testing.T, n *node) {
 		resp.Body.Close()
 	}
 	require.Error(t, err, "the page is served after the end")
+}
+
+// slapConfiguration is how the releases get at the parameters of an instance: by
+// the recipe slapconfiguration. The published one needs a newer library than the
+// documented version, whose instances find the values written down instead.
+func slapConfiguration(peer *testpeer.Peer, port int) string {
+	if peer.Version() == testpeer.Documented {
+		return fmt.Sprintf("configuration.port = %d\nconfiguration.greeting = good morning", port)
+	}
+	return `recipe = slapos.cookbook:slapconfiguration
+computer = $${slap-connection:computer-id}
+partition = $${slap-connection:partition-id}
+url = $${slap-connection:server-url}
+key = $${slap-connection:key-file}
+cert = $${slap-connection:cert-file}`
 }
 
 // fetch returns the text of a page.
