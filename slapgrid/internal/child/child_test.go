@@ -153,9 +153,10 @@ func TestNoDescriptorLeaks(t *testing.T) {
 	require.NoError(t, err)
 	defer syscall.Close(leak)
 	require.NoError(t, SealDescriptors())
-	res, err := Run(context.Background(), sh("ls /proc/$$/fd | tr '\\n' ' '"))
+	script := "i=3; while [ $i -lt 64 ]; do [ -e /proc/$$/fd/$i ] && echo $i; i=$((i+1)); done"
+	res, err := Run(context.Background(), sh(script))
 	require.NoError(t, err)
-	require.Equal(t, "0 1 2", strings.TrimSpace(strings.ReplaceAll(res.Output, " 255", "")))
+	require.Empty(t, res.Output)
 }
 
 func TestCleanEnviron(t *testing.T) {

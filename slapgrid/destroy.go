@@ -1,0 +1,143 @@
+package slapgrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
+	"github.com/slapos/slapos-go/slapgrid/internal/confined"
+)
+
+const day = 86400 // seconds
+
+// waitsForProcesses tells whether a process that the partition wants to see
+// ended before its destruction still runs.
+func (p *partition) waitsForProcesses(ctx context.Context) (bool, error) {
+	data, err := p.files.Read(waitListFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for line := range strings.Lines(string(data)) {
+		name := strings.TrimSpace(line)
+		if name == "" {
+			continue
+		}
+		running, err := p.node.supervisor.Running(ctx, name)
+		if err != nil || running {
+			return running, err
+		}
+	}
+	return false, nil
+}
+
+// retentionOver tells whether the partition may be destroyed. The first time
+// the date is noted before which it may not.
+func (p *partition) retentionOver() (bool, error) {
+	delay, hasDelay, err := p.readNumber(retentionDelayFile)
+	if err != nil {
+		return false, err
+	}
+	date, hasDate, err := p.readNumber(retentionDateFile)
+	if err != nil {
+		return false, err
+	}
+	now := float64(p.node.now().UnixMicro()) / 1e6
+	if !hasDate && hasDelay && delay > 0 {
+		return false, p.writeRetention(retentionDateFile, now+delay*day)
+	}
+	return !hasDate || date <= now, nil
+}
+
+// readNumber reads a file that holds one number.
+func (p *partition) readNumber(name string) (value float64, found bool, err error) {
+	data, err := p.files.Read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	value, err = strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
+	if err != nil {
+		return 0, false, fmt.Errorf("%s: %w", filepath.Join(p.dir, name), err)
+	}
+	return value, true, nil
+}
+
+// wipe runs the partition's own destruction program and removes all it has:
+// secrets, data directories, content, entry of the supervisor.
+func (p *partition) wipe(ctx context.Context) error {
+	if err := p.runDestroyProgram(ctx); err != nil {
+		return err
+	}
+	for _, secret := range []string{p.keyFile, p.certFile} {
+		if secret == "" {
+			continue
+		}
+		if err := os.Remove(secret); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	if err := p.wipeStorage(); err != nil {
+		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
+	}
+	if err := p.files.Empty(nil); err != nil {
+		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
+	}
+	return p.removeGroups(ctx)
+}
+
+func (p *partition) runDestroyProgram(ctx context.Context) error {
+	program := filepath.Join(p.dir, "sbin", "destroy")
+	if !exists(program) {
+		return nil
+	}
+	c := p.command(program)
+	c.Env = child.CleanEnviron(p.node.cfg.Environ, p.owner.Home)
+	failure := fmt.Sprintf("Failed to destroy Computer Partition in '%s'.", p.dir)
+	return runBuilder(ctx, c, failure, p.log)
+}
+
+// wipeStorage empties the data directories that the partition links to.
+func (p *partition) wipeStorage() error {
+	home := p.node.cfg.InstanceStorageHome
+	if home == "" {
+		return nil
+	}
+	names, err := p.files.Names("DATA")
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	storage, err := confined.Open(home, confined.Owner{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer storage.Close()
+	for _, name := range names {
+		if err := p.files.RemoveTree("DATA/" + name); err != nil {
+			return err
+		}
+		inside, err := storage.Names(name + "/" + p.id)
+		if err != nil {
+			return err
+		}
+		for _, entry := range inside {
+			if err := storage.RemoveTree(name + "/" + p.id + "/" + entry); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+// Package confined handles files of a directory that belongs to somebody else:
+// no path, whatever links its owner put there, leads out of the directory.
+package confined
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"slices"
+	"syscall"
+)
+
+// MaxFile bounds what is read of a file that its owner can make as large as
+// the disk.
+const MaxFile = 16 << 20
+
+// Owner is who a new file is given to. The zero value keeps the agent.
+type Owner struct{ UID, GID int }
+
+// Dir is an open directory. Names are relative and use slashes.
+type Dir struct {
+	*os.Root
+	// Owner gets the files and directories that are made, if the agent is
+	// root; otherwise they belong to the agent.
+	Owner Owner
+}
+
+// Open opens a directory.
+func Open(path string, owner Owner) (*Dir, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{Root: root, Owner: owner}, nil
+}
+
+// Read returns the content of a regular file, refusing one larger than
+// [MaxFile].
+func (d *Dir) Read(name string) ([]byte, error) {
+	f, info, err := d.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := readAll(f, info.Size())
+	if err == nil && len(data) > MaxFile {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d bytes", MaxFile)}
+	}
+	return data, err
+}
+
+// readAll reads a file of an expected size, and at most one byte more than
+// [MaxFile].
+func readAll(f *os.File, size int64) ([]byte, error) {
+	data := make([]byte, 0, min(size, MaxFile)+bytes.MinRead)
+	buffer := bytes.NewBuffer(data)
+	_, err := buffer.ReadFrom(io.LimitReader(f, MaxFile+1))
+	return buffer.Bytes(), err
+}
+
+// ReadTail returns the last bytes of a regular file, at most n.
+func (d *Dir) ReadTail(name string, n int64) ([]byte, error) {
+	f, info, err := d.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info.Size() > n {
+		if _, err := f.Seek(-n, io.SeekEnd); err != nil {
+			return nil, err
+		}
+	}
+	return io.ReadAll(io.LimitReader(f, n))
+}
+
+// openRegular opens a regular file. Opening a pipe does not wait.
+func (d *Dir) openRegular(name string) (*os.File, fs.FileInfo, error) {
+	f, err := d.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, f.Close())
+	}
+	return f, info, nil
+}
+
+// Write puts a file in place in one step; owned files go to the owner of the
+// directory, others stay the agent's. A link of that name is replaced.
+func (d *Dir) Write(name string, data []byte, perm fs.FileMode, owned bool) error {
+	temporary := path.Join(path.Dir(name), fmt.Sprintf(".%s.%08x", path.Base(name), rand.Uint32()))
+	f, err := d.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil && owned {
+		err = d.give(f)
+	}
+	if err == nil {
+		err = f.Chmod(perm)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = d.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = d.Remove(temporary) // the first error tells more
+	}
+	return err
+}
+
+// Append opens a regular file at its end, making it if needed.
+func (d *Dir) Append(name string, perm fs.FileMode, owned bool) (*os.File, error) {
+	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, perm)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "append", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err == nil && owned {
+		err = d.give(f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// MakeDir makes one directory of the owner's if it is absent.
+func (d *Dir) MakeDir(name string, perm fs.FileMode) error {
+	err := d.Mkdir(name, perm)
+	if errors.Is(err, fs.ErrExist) {
+		info, err := d.Lstat(name)
+		if err == nil && !info.IsDir() {
+			err = &fs.PathError{Op: "mkdir", Path: name, Err: errors.New("exists and is no directory")}
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.Chmod(name, perm); err != nil {
+		return err
+	}
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return d.Lchown(name, d.Owner.UID, d.Owner.GID)
+}
+
+// GiveTree gives everything under a name to the owner, as root only.
+func (d *Dir) GiveTree(name string) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	info, err := d.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != d.Owner.UID {
+		if err := d.Lchown(name, d.Owner.UID, d.Owner.GID); err != nil {
+			return err
+		}
+	}
+	if !info.IsDir() {
+		return nil
+	}
+	names, err := d.Names(name)
+	if err != nil {
+		return err
+	}
+	for _, child := range names {
+		if err := d.GiveTree(path.Join(name, child)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Exists tells whether a name exists, links not followed.
+func (d *Dir) Exists(name string) bool {
+	_, err := d.Lstat(name)
+	return err == nil
+}
+
+// Names lists a directory, sorted; an absent one is empty.
+func (d *Dir) Names(name string) ([]string, error) {
+	f, err := d.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	names, err := f.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+// Delete removes a file; an absent one is fine.
+func (d *Dir) Delete(name string) error {
+	if err := d.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (d *Dir) give(f *os.File) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	return f.Chown(d.Owner.UID, d.Owner.GID)
+}

@@ -1,0 +1,77 @@
+package slapgrid
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// upToDate decides whether a partition has nothing new and was processed
+// recently enough.
+//
+//	stored is the timestamp of the last success, processed when that was;
+//	wanted is the timestamp of the master; empty means it gives none;
+//	a negative periodicity never ages, zero always does.
+func upToDate(stored string, processed time.Time, wanted string, periodicity time.Duration, now time.Time) bool {
+	switch {
+	case wanted == "" || periodicity == 0 || stored != wanted:
+		return false
+	case periodicity < 0:
+		return true
+	}
+	return !now.After(processed.Add(periodicity))
+}
+
+// checkUpToDate reads what [upToDate] decides on. When the partition has to be
+// processed the stored timestamp is removed first, so that a run that fails is
+// tried again by the next one, forced runs included.
+func (p *partition) checkUpToDate(force bool) (bool, error) {
+	periodicity, err := p.periodicity()
+	if err != nil {
+		return false, err
+	}
+	data, err := p.files.Read(timestampFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	var processed time.Time
+	if err == nil {
+		info, err := p.files.Lstat(timestampFile)
+		if err != nil {
+			return false, err
+		}
+		processed = info.ModTime()
+	}
+	// An unreadable timestamp is like a wrong one.
+	if err == nil && !force && upToDate(string(data), processed, p.timestamp, periodicity, p.node.now()) {
+		return true, nil
+	}
+	return false, p.files.Delete(timestampFile)
+}
+
+// periodicity is the age at which an unchanged partition is processed again:
+// that of the release if it has one. A file that holds no number is removed.
+func (p *partition) periodicity() (time.Duration, error) {
+	fallback := p.node.cfg.MaximumPeriodicity
+	if p.node.cfg.AlwaysProcess {
+		fallback = 0
+	}
+	if p.releaseDir == "" {
+		return fallback, nil
+	}
+	path := filepath.Join(p.releaseDir, "periodicity")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fallback, nil // absent or unreadable: no wish of the release
+	}
+	seconds, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		p.log.Error("Periodicity of the release is no number, it is removed", "file", path)
+		return fallback, os.Remove(path)
+	}
+	return time.Duration(seconds) * time.Second, nil
+}

@@ -1,0 +1,174 @@
+package slapgrid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/tio"
+)
+
+// UsageOptions tune [Node.Usage].
+type UsageOptions struct{}
+
+// usageJob is one partition during the pass.
+type usageJob struct {
+	p *partition
+	// movements are what the partition consumed, files where it said so.
+	movements []tio.Movement
+	files     []usageFile
+	// unsent tells that the usage did not get to the master: the partition is
+	// not destroyed in this run.
+	unsent bool
+	err    error
+}
+
+// Usage runs the report programs of the partitions, sends what they and the
+// node consumed to the master, and destroys the partitions that the master
+// wants destroyed. The error is about the pass as a whole; those of partitions
+// are in the report.
+func (n *Node) Usage(ctx context.Context, _ UsageOptions) (*Report, error) {
+	if err := n.begin(ctx); err != nil {
+		return nil, err
+	}
+	if !n.cfg.ForbidSupervisordLaunch {
+		if err := n.supervisor.Ensure(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n.log.InfoContext(ctx, "Aggregating and sending usage reports...")
+	list, err := n.readPartitions(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	jobs := make([]*usageJob, len(list))
+	report := &Report{Outcomes: make([]Outcome, len(list))}
+	for i, s := range list {
+		p, done := n.prepare(ctx, s)
+		if done != nil {
+			report.Outcomes[i] = *done
+			continue
+		}
+		defer p.close()
+		jobs[i] = &usageJob{p: p}
+	}
+	n.collectUsage(ctx, jobs)
+	n.sendNodeUsage(ctx)
+	n.sendUsage(ctx, jobs)
+	destroyed := runJobs(ctx, n.cfg.Parallel, jobs, nil, func(ctx context.Context, j *usageJob) Outcome {
+		if j == nil {
+			return Outcome{}
+		}
+		return j.finish(ctx)
+	})
+	for i, o := range destroyed {
+		if jobs[i] != nil {
+			report.Outcomes[i] = o
+			report.Outcomes[i].Name = jobs[i].p.id
+		}
+	}
+	n.log.InfoContext(ctx, "Finished usage reports.")
+	return report, context.Cause(ctx)
+}
+
+// collectUsage runs the report programs and reads what they wrote.
+func (n *Node) collectUsage(ctx context.Context, jobs []*usageJob) {
+	runJobs(ctx, n.cfg.Parallel, jobs, nil, func(ctx context.Context, j *usageJob) Outcome {
+		if j == nil {
+			return Outcome{}
+		}
+		if err := j.runPrograms(ctx); err != nil {
+			j.err = err
+		}
+		if err := j.collect(ctx); err != nil {
+			j.p.log.ErrorContext(ctx, fmt.Sprintf("Cannot run usage script(s) for '%s':", j.p.id), "error", err)
+		}
+		return Outcome{}
+	})
+}
+
+// sendUsage sends the usage of all partitions as one journal. The partitions'
+// own reports are removed only once the master has accepted it. A failure is
+// charged to every partition that contributed.
+func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
+	contributors := slices.DeleteFunc(slices.Clone(jobs), func(j *usageJob) bool {
+		return j == nil || len(j.movements) == 0
+	})
+	if len(contributors) == 0 || ctx.Err() != nil {
+		return
+	}
+	err := n.postJournal(ctx, n.aggregate(contributors))
+	for _, j := range contributors {
+		if err != nil {
+			j.unsent = true
+			err := fmt.Errorf("Cannot report usage for '%s': %w", j.p.id, err)
+			j.p.log.ErrorContext(ctx, err.Error())
+			j.p.reportError(ctx, err)
+			continue
+		}
+		for _, f := range j.files {
+			if err := f.dir.Delete(f.name); err != nil {
+				j.p.log.ErrorContext(ctx, "cannot remove a usage report that was sent", "file", f.name, "error", err)
+			}
+		}
+	}
+	for _, j := range contributors {
+		j.closeFiles()
+	}
+}
+
+// finish destroys the partition if the master wants that.
+func (j *usageJob) finish(ctx context.Context) Outcome {
+	if j.p.state != slap.StateDestroyed {
+		return j.p.outcome(ActionProcessed, j.err)
+	}
+	action, err := j.destroy(ctx)
+	if err != nil {
+		j.p.log.ErrorContext(ctx, err.Error())
+		j.p.reportError(ctx, err)
+	}
+	return j.p.outcome(action, errors.Join(j.err, err))
+}
+
+// destroy stops the partition for good, empties it if nothing stands in the
+// way, and tells the master.
+func (j *usageJob) destroy(ctx context.Context) (Action, error) {
+	p := j.p
+	for _, step := range []partitionStep{stopProcesses{}, fetchCertificate{}, reportStopped{}} {
+		if err := step.run(ctx, p); err != nil {
+			return ActionKept, err
+		}
+	}
+	if j.unsent {
+		p.log.InfoContext(ctx, fmt.Sprintf("Ignoring destruction of '%s', as no report usage was sent", p.id))
+		return ActionKept, nil
+	}
+	waiting, err := p.waitsForProcesses(ctx)
+	if err != nil {
+		return ActionKept, err
+	}
+	if waiting {
+		p.log.InfoContext(ctx, "There are running processes into the partition, wait until they finish...")
+		return ActionKept, nil
+	}
+	p.log.InfoContext(ctx, fmt.Sprintf("Destroying Computer Partition %s...", p.id))
+	allowed, err := p.retentionOver()
+	if err != nil {
+		return ActionKept, err
+	}
+	if !allowed {
+		p.log.InfoContext(ctx, "Impossible to destroy partition yet because of retention lock.")
+		return ActionKept, nil
+	}
+	if err := p.wipe(ctx); err != nil {
+		return ActionKept, err
+	}
+	err = p.slap.Destroyed(ctx)
+	if errors.Is(err, slap.ErrNotFound) || errors.Is(err, slap.ErrServer) {
+		p.log.DebugContext(ctx, "the master did not take the destruction", "error", err)
+		err = nil
+	}
+	return ActionRemoved, err
+}
