@@ -15,6 +15,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
@@ -60,6 +61,9 @@ func (c *Client) do(ctx context.Context, method string, k call) ([]byte, error) 
 // request builds the HTTP request of a call.
 func (c *Client) request(ctx context.Context, stack *httpStack, method string, u *url.URL, k call) (*retryablehttp.Request, error) {
 	target := *u
+	if strings.ContainsFunc(k.auth, unicode.IsControl) {
+		return nil, errors.New("identifier with a control character")
+	}
 	var form any
 	if method == http.MethodGet {
 		if len(k.fields) > 0 {
