@@ -1,0 +1,91 @@
+package slap
+
+import (
+	"encoding/json"
+	"math/big"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/internal/marshal"
+)
+
+func TestParametersAsText(t *testing.T) {
+	p := Parameters{
+		"text": "é", "empty": "", "none": nil, "true": true, "int": 3, "int64": int64(-4), "float": 1.0,
+		"big": big.NewInt(5), "list": []any{"a", 1}, "nested": Parameters{"k": []any{Parameters{}}},
+	}
+	for key, want := range map[string]string{
+		"text": "é", "empty": "", "true": "True", "int": "3", "int64": "-4", "float": "1.0", "big": "5",
+		"list": "['a', 1]", "nested": "{'k': [{}]}",
+	} {
+		got, ok := p.String(key)
+		require.True(t, ok, key)
+		require.Equal(t, want, got)
+	}
+	for _, key := range []string{"none", "missing"} {
+		_, ok := p.String(key)
+		require.False(t, ok)
+	}
+	require.Equal(t, []string{"big", "empty", "float", "int", "int64", "list", "nested", "none", "text", "true"}, p.Keys())
+	require.NotNil(t, Parameters(nil).Clone())
+}
+
+func TestParametersAsJSON(t *testing.T) {
+	p, err := JSONParameters(map[string]any{"a": []int{1, 2}})
+	require.NoError(t, err)
+	require.Equal(t, Parameters{"_": `{"a":[1,2]}`}, p)
+	var v struct{ A []int }
+	require.NoError(t, p.JSON(&v))
+	require.Equal(t, []int{1, 2}, v.A)
+	require.ErrorIs(t, Parameters{}.JSON(&v), ErrNotFound)
+	var syntax *json.SyntaxError
+	require.ErrorAs(t, Parameters{"_": "{"}.JSON(&v), &syntax)
+	_, err = JSONParameters(make(chan int))
+	require.Error(t, err)
+}
+
+func TestNestedParametersAreSent(t *testing.T) {
+	text, err := marshalled("x", "parameters", Parameters{
+		"p": Parameters{"s": StateStarted}, "l": []any{Parameters{"a": "b"}}, "m": map[string]any{"p": Parameters{}},
+		"t": []string{"x"}, "u": map[string]string{"v": "w"}, "raw": []byte("é"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, map[string]any{
+		"p": map[string]any{"s": "started"}, "l": []any{map[string]any{"a": "b"}}, "m": map[string]any{"p": map[string]any{}},
+		"t": []any{"x"}, "u": map[string]any{"v": "w"}, "raw": "é",
+	}, value(t, text))
+}
+
+func FuzzPartition(f *testing.F) {
+	f.Add([]byte(fixture(f, "partition.xml")))
+	f.Add([]byte(fixture(f, "computer.xml")))
+	for _, e := range readExchanges(f) {
+		f.Add([]byte(e.Answer))
+	}
+	c := client(f, "http://master/")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := marshal.Unmarshal(data)
+		if err != nil {
+			return
+		}
+		_ = readStatus(v)
+		_, _ = readCertificate(c, "x", v)
+		o, ok := v.(*marshal.Object)
+		if !ok {
+			return
+		}
+		if _, _, err := c.Computer("c").readLists(o); err != nil {
+			require.NotEmpty(t, err.Error())
+		}
+		if s, err := readInstance(c, o, Request{}); err == nil {
+			newPartition(c, s).SharedInstances()
+		}
+		if s, err := readPartition(c, o); err == nil {
+			p := newPartition(c, s)
+			p.SharedInstances()
+			p.IPList()
+			p.InstanceParameters()
+		}
+	})
+}
