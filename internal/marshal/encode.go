@@ -88,21 +88,18 @@ func (e *encoder) value(v any, depth int) error {
 }
 
 func (e *encoder) container(v any, depth int) error {
+	if isNil(v) {
+		return fmt.Errorf("refusing to marshal a nil %T", v)
+	}
 	switch v := v.(type) {
 	case Tuple:
 		return e.sequence("tuple", "<tuple", v, depth)
 	case *List:
-		if v == nil {
-			break
-		}
 		if e.referred(v) {
 			return nil
 		}
 		return e.sequence("list", e.open("<list", v), v.Items, depth)
 	case *Set:
-		if v == nil {
-			break
-		}
 		if e.referred(v) {
 			return nil
 		}
@@ -116,9 +113,6 @@ func (e *encoder) container(v any, depth int) error {
 		}
 		return e.sequence("list", e.open("<list", nil), items, depth)
 	case *Dict:
-		if v == nil {
-			break
-		}
 		if e.referred(v) {
 			return nil
 		}
@@ -129,9 +123,6 @@ func (e *encoder) container(v any, depth int) error {
 	case map[string]string:
 		return e.dictionary(e.open("<dictionary", nil), sortedPairs(v), depth)
 	case *Object:
-		if v == nil {
-			break
-		}
 		return e.object(v, depth)
 	}
 	return fmt.Errorf("refusing to marshal a value of type %s", typeName(v))

@@ -30,6 +30,9 @@ func (c *converter) convert(v any) (any, error) {
 	if c.budget--; c.budget < 0 {
 		return nil, errors.New("value too large")
 	}
+	if isNil(v) {
+		return nil, nil
+	}
 	switch v := v.(type) {
 	case *List:
 		return c.container(v, func() (any, error) { return c.items(v.Items) })

@@ -73,6 +73,10 @@ func (p *printer) value(v any, depth int) {
 
 // container appends the repr of a value that holds others.
 func (p *printer) container(v any, depth int) {
+	if isNil(v) {
+		p.b.WriteString("None")
+		return
+	}
 	switch v := v.(type) {
 	case Tuple:
 		p.tuple(v, depth)
@@ -278,7 +282,9 @@ func typeName(v any) string {
 	case bool:
 		return "boolean"
 	case *Object:
-		return v.Module + "." + v.Class
+		if v != nil {
+			return v.Module + "." + v.Class
+		}
 	}
 	return fmt.Sprintf("%T", v)
 }

@@ -318,6 +318,21 @@ func (o *Object) checkArgs() error {
 	return nil
 }
 
+// isNil tells whether a value is a nil pointer of this package.
+func isNil(v any) bool {
+	switch v := v.(type) {
+	case *List:
+		return v == nil
+	case *Set:
+		return v == nil
+	case *Dict:
+		return v == nil
+	case *Object:
+		return v == nil
+	}
+	return false
+}
+
 // Truth tells whether a value counts as true in Python: everything except
 // null, false, zero and what is empty.
 func Truth(v any) bool {
