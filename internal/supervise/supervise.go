@@ -3,8 +3,17 @@ package supervise
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
-	"time"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/slapos/slapos-go/internal/atomicfile"
 )
 
 // ErrAlreadyRunning is wrapped by the error of Run and Launch when another
@@ -15,6 +24,8 @@ var ErrAlreadyRunning = errors.New("another supervisor daemon is already running
 type Options struct {
 	// ConfigFile is the path of supervisord.conf. Required.
 	ConfigFile string
+	// Env is what programs inherit and %(ENV_x)s may name; nil means nothing.
+	Env []string
 	// Logger receives what the daemon has to say, in addition to the log file that the
 	// configuration names. Nil: only that file.
 	Logger *slog.Logger
@@ -22,29 +33,100 @@ type Options struct {
 
 // Run serves until the shutdown method is called or ctx ends; both stop all
 // processes first, like SIGTERM does to supervisord. The command that calls it
-// turns SIGTERM and SIGINT into the end of ctx.
+// turns SIGTERM and SIGINT into the end of ctx. A process that calls Run does
+// nothing else: the umask of the configuration is set for all of it.
 func Run(ctx context.Context, o Options) error {
-	return errors.ErrUnsupported
+	for {
+		again, err := runOnce(ctx, o)
+		if err != nil || !again {
+			return err
+		}
+	}
 }
 
-// LaunchOptions configure Launch.
-type LaunchOptions struct {
-	// Command is the argument vector of a program that calls Run, or of the
-	// real supervisord, which detaches by itself ({python, supervisord, -c, conf}).
-	Command []string
-	// ConfigFile is the path of supervisord.conf: it names the socket to wait for.
-	ConfigFile string
-	// Env is the environment of the daemon; nil means empty (slapgrid.md 4.3).
-	Env []string
-	// Timeout bounds the wait for the socket to answer. Zero: one minute.
-	Timeout time.Duration
-	// Logger is told about progress. Nil: silence.
-	Logger *slog.Logger
+// runOnce is one life of the daemon, from reading its configuration on. It
+// returns true if it was told to begin again.
+func runOnce(ctx context.Context, o Options) (again bool, err error) {
+	cfg, err := loadConfig(o.ConfigFile, o.Env)
+	if err != nil {
+		return false, err
+	}
+	lock, err := acquire(cfg.pidFile + ".lock")
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer unix.Umask(unix.Umask(cfg.umask))
+
+	main, err := openMainLog(logConfig{File: cfg.logFile, MaxBytes: cfg.logMaxBytes, Backups: cfg.logBackups}, cfg.logLevel)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, main.close()) }()
+	log := slog.New(handler{log: main})
+	if o.Logger != nil {
+		log = slog.New(slog.NewMultiHandler(handler{log: main}, o.Logger.Handler()))
+	}
+
+	left, err := readState(cfg.stateFile())
+	if err != nil {
+		return false, err
+	}
+	listener, err := listen(ctx, cfg)
+	if err != nil {
+		return false, err
+	}
+	d := newDaemon(cfg, o.Env, log, main)
+	server := newServer(d, listener)
+	pid := os.Getpid()
+	if err := atomicfile.Write(cfg.pidFile, []byte(strconv.Itoa(pid)+"\n"), 0o644); err != nil {
+		return false, errors.Join(err, server.stop())
+	}
+	d.locked(func() { err = d.begin(left) })
+	if err != nil {
+		d.abandon()
+		return false, errors.Join(err, server.stop())
+	}
+	log.Info("supervisor started", "pid", pid)
+	d.wait.Go(d.rotateLoop)
+	d.wait.Go(server.serve)
+	again = d.loop(ctx)
+	err = server.stop()
+	d.abandon()
+	return again, errors.Join(err, remove(cfg.socket), remove(cfg.pidFile), remove(cfg.stateFile()))
 }
 
-// Launch starts a daemon in a session of its own, detached from the caller,
-// and waits until it answers that it is RUNNING. What a daemon that fails to
-// start has printed is in the error.
-func Launch(ctx context.Context, o LaunchOptions) error {
-	return errors.ErrUnsupported
+func remove(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// acquire takes the lock that keeps a second daemon away. It ends with the process,
+// however that ends, and is not inherited.
+func acquire(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the supervisor: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = fmt.Errorf("%w (it holds %s)", ErrAlreadyRunning, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// absolute makes the paths of a configuration absolute, from the directory of
+// its file on.
+func (c *config) absolute() {
+	here := filepath.Dir(c.file)
+	for _, path := range []*string{&c.logFile, &c.pidFile, &c.socket, &c.directory} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(here, *path)
+		}
+	}
 }

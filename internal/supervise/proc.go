@@ -1,0 +1,110 @@
+package supervise
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// procInfo identifies a process beyond its reusable number.
+type procInfo struct {
+	state   byte   // R, S, Z...
+	session int    // id of its session leader
+	ticks   uint64 // start time in clock ticks since boot
+}
+
+// dead reports whether the process has ended and only waits to be reaped.
+func (p procInfo) dead() bool { return p.state == 'Z' || p.state == 'X' }
+
+// readProc reads /proc/<pid>/stat.
+func readProc(pid int) (procInfo, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return procInfo{}, err
+	}
+	return parseProcStat(text)
+}
+
+// parseProcStat reads the line of /proc/<pid>/stat. The name of the program, in
+// parentheses, may itself hold blanks and parentheses.
+func parseProcStat(text []byte) (procInfo, error) {
+	end := bytes.LastIndexByte(text, ')')
+	if end < 0 {
+		return procInfo{}, errors.New("process stat: no program name")
+	}
+	fields := strings.Fields(string(text[end+1:]))
+	const state, session, start = 0, 3, 19 // fields 3, 6 and 22 of the line
+	if len(fields) <= start {
+		return procInfo{}, errors.New("process stat: too few fields")
+	}
+	p := procInfo{state: fields[state][0]}
+	var errSession, errStart error
+	p.session, errSession = strconv.Atoi(fields[session])
+	p.ticks, errStart = strconv.ParseUint(fields[start], 10, 64)
+	if err := errors.Join(errSession, errStart); err != nil {
+		return procInfo{}, fmt.Errorf("process stat: %w", err)
+	}
+	return p, nil
+}
+
+// bootID identifies the current boot of the machine: process numbers of
+// another one mean nothing.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "" // not every container shows it; start times still have to agree
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// procEnviron returns the environment that a process was started with, or nil
+// if it cannot be read.
+func procEnviron(pid int) map[string]string {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "environ"))
+	if err != nil {
+		return nil
+	}
+	env := map[string]string{}
+	for entry := range strings.SplitSeq(string(text), "\x00") {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// findSpawned looks for processes that a daemon with this server URL started:
+// leaders of their own session with its variables in their environment. It
+// returns the oldest for each group:name. Used after an unclean end only, for a
+// process that was started but not yet noted in the state file.
+func findSpawned(serverURL string) (map[string]int, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]int{}
+	oldest := map[string]uint64{}
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil {
+			continue
+		}
+		info, err := readProc(pid)
+		if err != nil || info.dead() || info.session != pid {
+			continue
+		}
+		env := procEnviron(pid)
+		if env["SUPERVISOR_SERVER_URL"] != serverURL || env["SUPERVISOR_PROCESS_NAME"] == "" {
+			continue
+		}
+		key := env["SUPERVISOR_GROUP_NAME"] + ":" + env["SUPERVISOR_PROCESS_NAME"]
+		if ticks, ok := oldest[key]; !ok || info.ticks < ticks {
+			found[key], oldest[key] = pid, info.ticks
+		}
+	}
+	return found, nil
+}

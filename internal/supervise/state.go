@@ -1,0 +1,232 @@
+package supervise
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/slapos/slapos-go/internal/atomicfile"
+	"github.com/slapos/slapos-go/internal/supervise/client"
+	"golang.org/x/sys/unix"
+)
+
+// stateVersion is the version of the state file's format.
+const stateVersion = 1
+
+// maxStateFile bounds the state file, in bytes.
+const maxStateFile = 64 << 20
+
+// savedState is what a new daemon has to know of the one before. The file
+// exists while a daemon runs: finding it at the start means an unclean end.
+type savedState struct {
+	Version int          `json:"version"`
+	Boot    string       `json:"boot"`
+	Groups  []savedGroup `json:"groups"`
+}
+
+type savedGroup struct {
+	Config    groupConfig             `json:"config"`
+	Processes map[string]savedProcess `json:"processes"` // by name; only those that exist
+}
+
+type savedProcess struct {
+	PID     int          `json:"pid"`
+	Ticks   uint64       `json:"ticks"`
+	Started time.Time    `json:"started"`
+	Logs    [2]logConfig `json:"logs"`
+	// Stopping tells that it was asked to end.
+	Stopping bool `json:"stopping,omitempty"`
+}
+
+// stateFile is the path of the state file of a configuration.
+func (c *config) stateFile() string { return c.pidFile + ".state" }
+
+// flush writes the state file if it is behind. After a failure the next change
+// or turn of the loop tries again.
+func (d *daemon) flush() {
+	if !d.dirty {
+		return
+	}
+	text, err := json.Marshal(d.snapshot())
+	if err == nil {
+		err = atomicfile.Write(d.cfg.stateFile(), text, 0o600)
+	}
+	if err != nil {
+		if !d.behind {
+			d.log.Error("cannot write the state file", "file", d.cfg.stateFile(), "error", err)
+		}
+		d.behind = true
+		return
+	}
+	d.dirty, d.behind = false, false
+}
+
+func (d *daemon) snapshot() savedState {
+	s := savedState{Version: stateVersion, Boot: bootID()}
+	for _, g := range d.sorted() {
+		saved := savedGroup{Config: g.config, Processes: map[string]savedProcess{}}
+		for _, p := range g.processes {
+			if p.pid != 0 {
+				saved.Processes[p.config.Name] = savedProcess{
+					PID: p.pid, Ticks: p.ticks, Started: p.started, Logs: p.logs,
+					Stopping: p.state == client.Stopping,
+				}
+			}
+		}
+		s.Groups = append(s.Groups, saved)
+	}
+	return s
+}
+
+// readState reads the state that a daemon left behind; nil if it ended cleanly
+// or the machine was booted since.
+func readState(path string) (*savedState, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxStateFile:
+		return nil, fmt.Errorf("%s is no state file: remove it", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var s savedState
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w (remove it once no process of this node runs)", path, err)
+	}
+	if s.Version > stateVersion {
+		return nil, fmt.Errorf("%s: written by a newer version", path)
+	}
+	if s.Boot != bootID() {
+		return nil, nil
+	}
+	return &s, nil
+}
+
+// begin loads all groups, and adopts what an earlier daemon left running. A
+// group with a living process keeps the configuration it was started from, so
+// that the next comparison with the files finds what changed.
+func (d *daemon) begin(left *savedState) error {
+	saved := map[string]savedGroup{}
+	if left != nil {
+		for _, g := range left.Groups {
+			saved[g.Config.Name] = g
+		}
+	}
+	for _, cfg := range d.available {
+		old, known := saved[cfg.Name]
+		delete(saved, cfg.Name)
+		if known && old.alive() && !cfg.isListener() {
+			cfg = old.Config
+		}
+		if err := d.restore(cfg, old); err != nil {
+			return err
+		}
+	}
+	for _, old := range saved {
+		if old.alive() && !old.Config.isListener() {
+			if err := d.restore(old.Config, old); err != nil {
+				return err
+			}
+		} else {
+			old.end()
+		}
+	}
+	if left != nil {
+		return d.adoptUnnoted()
+	}
+	return nil
+}
+
+// restore loads a group and adopts what is left of its processes.
+func (d *daemon) restore(cfg groupConfig, old savedGroup) error {
+	g, err := d.addGroup(cfg)
+	if err != nil {
+		return err
+	}
+	if cfg.isListener() {
+		old.end() // its pipes went with the daemon before
+		return nil
+	}
+	for _, p := range g.processes {
+		if s, ok := old.Processes[p.config.Name]; ok {
+			d.adopt(p, s)
+		}
+	}
+	return nil
+}
+
+// adopt makes a process of an earlier daemon ours. One that ended meanwhile is
+// EXITED, as if it had ended now.
+func (d *daemon) adopt(p *process, s savedProcess) {
+	p.adopted(s.Started, s.PID, s.Stopping, time.Now())
+	if s.Logs != [2]logConfig{} {
+		p.logs = s.Logs
+	}
+	if !s.alive() {
+		d.log.Warn("ended while no daemon ran", "process", p.fullName(), "pid", s.PID)
+		p.exited(time.Now(), exitSignalled)
+		d.publish(p)
+		return
+	}
+	d.log.Info("adopted", "process", p.fullName(), "pid", s.PID)
+	p.stdin = reopenStdin(s.PID)
+	d.follow(p, s.PID, s.Ticks)
+	d.publish(p)
+}
+
+// adoptUnnoted adopts processes that the earlier daemon had started but not
+// yet noted when it ended.
+func (d *daemon) adoptUnnoted() error {
+	found, err := findSpawned(d.cfg.serverURL())
+	if err != nil {
+		return err
+	}
+	for _, g := range d.groups {
+		if g.config.isListener() {
+			continue
+		}
+		for _, p := range g.processes {
+			pid, ok := found[g.config.Name+":"+p.config.Name]
+			if !ok || p.pid != 0 {
+				continue
+			}
+			if info, err := readProc(pid); err == nil && !info.dead() {
+				d.adopt(p, savedProcess{PID: pid, Ticks: info.ticks, Started: time.Now()})
+			}
+		}
+	}
+	return nil
+}
+
+func (g savedGroup) alive() bool {
+	for _, p := range g.Processes {
+		if p.alive() {
+			return true
+		}
+	}
+	return false
+}
+
+// end kills what is left of a group.
+func (g savedGroup) end() {
+	for _, p := range g.Processes {
+		if p.alive() {
+			_ = unix.Kill(-p.PID, unix.SIGKILL) // it may have ended just now
+		}
+	}
+}
+
+// alive tells whether the very process still exists: its number may have been
+// given to another one.
+func (p savedProcess) alive() bool {
+	info, err := readProc(p.PID)
+	return err == nil && !info.dead() && info.ticks == p.Ticks
+}
