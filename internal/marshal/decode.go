@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,7 +35,7 @@ func Unmarshal(data []byte) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
-	d := decoder{s: s, texts: map[string]string{}}
+	d := decoder{s: s, texts: map[string]any{}}
 	if bytes.Contains(s.Data(), []byte("reference")) {
 		d.ids = map[string]any{}
 	}
@@ -50,8 +51,12 @@ type decoder struct {
 	// ids holds the containers seen so far; nil if the document cannot refer
 	// to them.
 	ids map[string]any
-	// texts holds short texts, of which many repeat.
-	texts map[string]string
+	// texts holds short texts, of which many repeat, as values.
+	texts map[string]any
+	// stack and pairs hold what has been read of the containers that are
+	// open, until their size is known.
+	stack []any
+	pairs []Pair
 }
 
 // document reads the root and what follows it.
@@ -209,18 +214,28 @@ func (d *decoder) reference() (any, error) {
 
 // items reads all values up to the end of the current element.
 func (d *decoder) items() ([]any, error) {
-	var items []any
+	start := len(d.stack)
 	for {
 		more, err := d.child()
-		if err != nil || !more {
-			return items, err
+		if err != nil {
+			return nil, err
+		}
+		if !more {
+			break
 		}
 		v, err := d.value()
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, v)
+		d.stack = append(d.stack, v)
 	}
+	if len(d.stack) == start {
+		return nil, nil
+	}
+	items := slices.Clone(d.stack[start:])
+	clear(d.stack[start:])
+	d.stack = d.stack[:start]
+	return items, nil
 }
 
 func (d *decoder) dictionary() (any, error) {
@@ -228,30 +243,70 @@ func (d *decoder) dictionary() (any, error) {
 	if err := d.remember(dict); err != nil {
 		return nil, err
 	}
+	start := len(d.pairs)
 	for {
 		more, err := d.child()
-		if err != nil || !more {
-			return dict, err
-		}
-		key, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		more, err = d.child()
 		if err != nil {
 			return nil, err
 		}
 		if !more {
-			return nil, fmt.Errorf("dictionary with a key, %.40s, that has no value", Repr(key))
+			break
 		}
-		v, err := d.value()
+		pair, err := d.pair()
 		if err != nil {
 			return nil, err
 		}
-		if err := dict.SetAny(key, v); err != nil {
-			return nil, err
+		d.pairs = append(d.pairs, pair)
+	}
+	err := dict.fill(d.pairs[start:])
+	clear(d.pairs[start:])
+	d.pairs = d.pairs[:start]
+	return dict, err
+}
+
+// pair reads a key, whose element has just started, and its value.
+func (d *decoder) pair() (Pair, error) {
+	key, err := d.value()
+	if err != nil {
+		return Pair{}, err
+	}
+	more, err := d.child()
+	if err != nil {
+		return Pair{}, err
+	}
+	if !more {
+		return Pair{}, fmt.Errorf("dictionary with a key, %.40s, that has no value", Repr(key))
+	}
+	v, err := d.value()
+	return Pair{key, v}, err
+}
+
+// fill sets the pairs of an empty dictionary.
+func (d *Dict) fill(pairs []Pair) error {
+	if len(pairs) < indexFrom && ascending(pairs) {
+		d.pairs = slices.Clone(pairs)
+		return nil
+	}
+	for _, p := range pairs {
+		if err := d.SetAny(p.Key, p.Value); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// ascending tells whether all keys are texts, each greater than the one before:
+// the order in which dictionaries are written.
+func ascending(pairs []Pair) bool {
+	before := ""
+	for i, p := range pairs {
+		key, ok := p.Key.(string)
+		if !ok || i > 0 && key <= before {
+			return false
+		}
+		before = key
+	}
+	return true
 }
 
 func (d *decoder) set() (any, error) {
@@ -292,7 +347,7 @@ func (d *decoder) object() (any, error) {
 	if !allowed(module, class) {
 		return nil, fmt.Errorf("refusing to unmarshal an object of class %.60s.%.60s", module, class)
 	}
-	o := &Object{Module: d.intern([]byte(module)), Class: d.intern([]byte(class))}
+	o := &Object{Module: Module, Class: class}
 	if err := d.remember(o); err != nil {
 		return nil, err
 	}
@@ -339,8 +394,8 @@ const (
 	maxInterned       = 4096
 )
 
-// intern returns the bytes as text, the same one for equal short texts.
-func (d *decoder) intern(b []byte) string {
+// intern returns the bytes as a text, the same value for equal short texts.
+func (d *decoder) intern(b []byte) any {
 	if len(b) > maxInternedLength {
 		return string(b)
 	}
@@ -348,10 +403,11 @@ func (d *decoder) intern(b []byte) string {
 		return text
 	}
 	text := string(b)
+	var v any = text
 	if len(d.texts) < maxInterned {
-		d.texts[text] = text
+		d.texts[text] = v
 	}
-	return text
+	return v
 }
 
 // text reads a text: the characters of its element, unescaped once more.

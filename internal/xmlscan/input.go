@@ -18,22 +18,17 @@ func prepare(data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.Valid(text) {
-		return nil, errors.New("text that is not UTF-8")
+	ascii, at := survey(text)
+	if at >= 0 {
+		return nil, fmt.Errorf("control character %#02x", text[at])
 	}
-	for rest := text; ; {
-		i := control(rest)
-		if i < 0 {
-			break
+	if !ascii {
+		if !utf8.Valid(text) {
+			return nil, errors.New("text that is not UTF-8")
 		}
-		c := rest[i]
-		if c != '\t' && c != '\n' && c != '\r' {
-			return nil, fmt.Errorf("control character %#02x", c)
+		if bytes.Contains(text, []byte("\uFFFE")) || bytes.Contains(text, []byte("\uFFFF")) {
+			return nil, errors.New("character U+FFFE or U+FFFF")
 		}
-		rest = rest[i+1:]
-	}
-	if bytes.Contains(text, []byte("\uFFFE")) || bytes.Contains(text, []byte("\uFFFF")) {
-		return nil, errors.New("character U+FFFE or U+FFFF")
 	}
 	if bytes.IndexByte(text, '\r') >= 0 {
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
@@ -42,26 +37,43 @@ func prepare(data []byte) ([]byte, error) {
 	return text, nil
 }
 
-// control returns the position of the first byte below 0x20, or -1.
-func control(data []byte) int {
+// survey tells whether a text is all ASCII, and the position of the first
+// control character that XML does not allow, or -1.
+func survey(data []byte) (ascii bool, control int) {
 	const (
 		ones = 0x0101010101010101
 		high = 0x8080808080808080
 	)
+	ascii = true
 	i := 0
 	for ; i+8 <= len(data); i += 8 {
 		x := binary.LittleEndian.Uint64(data[i:])
+		if x&high != 0 {
+			ascii = false
+		}
+		// Some byte may be below 0x20.
 		if (x-0x20*ones)&^x&high != 0 {
-			break
+			for j := i; j < i+8; j++ {
+				if forbidden(data[j]) {
+					return ascii, j
+				}
+			}
 		}
 	}
 	for ; i < len(data); i++ {
-		if data[i] < 0x20 {
-			return i
+		if data[i] >= 0x80 {
+			ascii = false
+		}
+		if forbidden(data[i]) {
+			return ascii, i
 		}
 	}
-	return -1
+	return ascii, -1
 }
+
+// forbidden tells whether a byte is a control character that XML does not
+// allow.
+func forbidden(c byte) bool { return c < 0x20 && c != '\t' && c != '\n' && c != '\r' }
 
 // decode converts a document to UTF-8, by its byte order mark or else by its
 // declaration.
