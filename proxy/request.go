@@ -211,10 +211,8 @@ func (m *master) allocate(t store.Tx, q instanceRequest, by asker) (*store.Parti
 	if i.State == "" {
 		i.State = stateStarted
 	}
-	if err := t.Occupy(p, i); err != nil {
-		return nil, err
-	}
-	return p, advance(t, p, m.now())
+	p.Timestamp = later(p.Timestamp, m.now())
+	return p, t.Occupy(p, i)
 }
 
 // target is the computer that a request is for.

@@ -46,7 +46,8 @@ const (
 	qDeletePartition
 	qDeleteAddresses
 	qInsertAddress
-	qSetBusy
+	qOccupy
+	qVacate
 	qInsertInstance
 	qSaveInstance
 	qSaveStatus
@@ -159,7 +160,8 @@ var queries = [queryCount]string{
 	qDeletePartition: "DELETE FROM partition WHERE id = $1",
 	qDeleteAddresses: "DELETE FROM address WHERE partition_id = $1",
 	qInsertAddress:   "INSERT INTO address (partition_id, interface, address, netmask) VALUES ($1, $2, $3, $4)",
-	qSetBusy:         "UPDATE partition SET busy = $2 WHERE id = $1",
+	qOccupy:          "UPDATE partition SET busy = 1, timestamp = $2 WHERE id = $1",
+	qVacate:          "UPDATE partition SET busy = 0 WHERE id = $1",
 	qSaveTimestamp:   "UPDATE partition SET timestamp = $2 WHERE id = $1",
 
 	qInsertInstance: "INSERT INTO instance (partition_id, computer_id, title, tree, requester_id, software_release, software_type, state, " +

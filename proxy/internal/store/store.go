@@ -127,7 +127,7 @@ type Tx interface {
 	DeletePartition(p *Partition) error
 	// ReplaceAddresses sets the addresses of a partition.
 	ReplaceAddresses(p *Partition, addresses []Address) error
-	// Occupy puts an instance into a free partition.
+	// Occupy puts an instance into a free partition and writes its timestamp.
 	Occupy(p *Partition, i *Instance) error
 	// SaveInstance writes all fields of the instance of a partition.
 	SaveInstance(p *Partition) error

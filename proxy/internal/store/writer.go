@@ -119,7 +119,7 @@ func (w *writer) Occupy(p *Partition, i *Instance) (err error) {
 		return fmt.Errorf("partition %s of %s is not free", p.Reference, p.Computer)
 	}
 	w.touch(p)
-	if err := w.change(qSetBusy, p.ID, 1); err != nil {
+	if err := w.change(qOccupy, p.ID, p.Timestamp); err != nil {
 		return err
 	}
 	p.Instance = i
@@ -150,7 +150,7 @@ func (w *writer) Free(p *Partition) error {
 		return err
 	}
 	p.Instance, p.Shared = nil, nil
-	return w.change(qSetBusy, p.ID, 0)
+	return w.change(qVacate, p.ID)
 }
 
 func (w *writer) SaveTimestamp(p *Partition) error {
