@@ -364,3 +364,6 @@ type readCloser struct{ reader }
 type reader interface{ Read([]byte) (int, error) }
 
 func (readCloser) Close() error { return nil }
+
+// background is a context that outlives the test, for cleaning up.
+func (b *bench) background() context.Context { return context.WithoutCancel(b.tb.Context()) }

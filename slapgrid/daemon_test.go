@@ -1,0 +1,222 @@
+package slapgrid_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/internal/supervise/client"
+	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slapgrid"
+)
+
+// realNode makes an agent with a real supervisor, which is stopped when the
+// test ends.
+func (b *bench) realNode(kind slapgrid.SupervisorKind) *slapgrid.Node {
+	b.tb.Helper()
+	self, err := os.Executable()
+	require.NoError(b.tb, err)
+	b.cfg.Supervisor = kind
+	b.cfg.SupervisorCommand = []string{self, superviseRole}
+	node, err := slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
+	require.NoError(b.tb, err)
+	b.tb.Cleanup(b.shutdown)
+	return node
+}
+
+// shutdown ends the supervisor and waits until it is gone.
+func (b *bench) shutdown() {
+	socket := filepath.Join(b.inst, "sv.sock")
+	c, err := client.New(socket)
+	require.NoError(b.tb, err)
+	defer c.Close()
+	pid, err := c.PID(b.background())
+	if err != nil {
+		pid, _ = strconv.Atoi(strings.TrimSpace(readOr(filepath.Join(b.inst, "var/run/supervisord.pid"))))
+	}
+	ctx := b.background()
+	if err := c.Shutdown(ctx); err != nil {
+		return // none runs
+	}
+	if pid == 0 {
+		return
+	}
+	require.Eventually(b.tb, func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+		return err != nil || strings.Contains(readOr(fmt.Sprintf("/proc/%d/stat", pid)), ") Z ")
+	}, 30*time.Second, 20*time.Millisecond)
+}
+
+func readOr(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// states lists the processes of partitions by name.
+func (b *bench) states() map[string]string {
+	b.tb.Helper()
+	c, err := client.New(filepath.Join(b.inst, "sv.sock"))
+	require.NoError(b.tb, err)
+	defer c.Close()
+	all, err := c.AllProcessInfo(b.background())
+	require.NoError(b.tb, err)
+	states := map[string]string{}
+	for _, info := range all {
+		if info.Group != "watchdog" {
+			states[info.Group+":"+info.Name] = info.StateName
+		}
+	}
+	return states
+}
+
+// service is what a release deploys: one service, which leaves its pid.
+const service = `
+mkdir -p etc/service etc/promise
+cat > etc/service/web <<'END'
+#!/bin/sh
+echo $$ >> pids
+echo Working
+exec sleep 1000
+END
+chmod +x etc/service/web
+`
+
+// TestSupervisors is the suite that every daemon behind the socket passes.
+func TestSupervisors(t *testing.T) {
+	for _, kind := range []slapgrid.SupervisorKind{slapgrid.SupervisorEmbedded, slapgrid.SupervisorReal} {
+		t.Run(string(kind), func(t *testing.T) {
+			b := newBench(t, 2)
+			if kind == slapgrid.SupervisorReal {
+				if _, err := exec.LookPath("supervisord"); err != nil {
+					t.Skip("no supervisord in PATH")
+				}
+			}
+			node := b.realNode(kind)
+			ctx := t.Context()
+			url := b.programRelease("r", service)
+			b.supply(url, slap.StateAvailable)
+			b.request(url, "one", slap.StateStarted, nil)
+			b.request(url, "two", slap.StateStarted, nil)
+			require.NoError(t, allPasses(ctx, node))
+			running := map[string]string{"slappart0:web-on-watch": "RUNNING", "slappart1:web-on-watch": "RUNNING"}
+			require.Eventually(t, func() bool { return fmt.Sprint(b.states()) == fmt.Sprint(running) }, 10*time.Second, 20*time.Millisecond)
+			require.Eventually(t, func() bool { return strings.Contains(readOr(b.partition(0, ".slappart0_web.log")), "Working") }, 10*time.Second, 20*time.Millisecond)
+
+			// What runs is left alone by the next pass.
+			pid := read(t, b.partition(0), "pids")
+			require.NoError(t, allPasses(ctx, node))
+			report, err := node.Instances(ctx, slapgrid.InstanceOptions{Force: true})
+			require.NoError(t, err)
+			require.NoError(t, report.Err())
+			require.Equal(t, pid, read(t, b.partition(0), "pids"))
+			answers, err := node.SupervisorAnswers(ctx)
+			require.NoError(t, err)
+			require.True(t, answers)
+
+			// Stopped and started again.
+			b.request(url, "one", slap.StateStopped, nil)
+			require.NoError(t, allPasses(ctx, node))
+			require.Equal(t, map[string]string{"slappart1:web-on-watch": "RUNNING"}, b.states())
+			b.request(url, "one", slap.StateStarted, nil)
+			require.NoError(t, allPasses(ctx, node))
+			require.Eventually(t, func() bool { return fmt.Sprint(b.states()) == fmt.Sprint(running) }, 10*time.Second, 20*time.Millisecond)
+			b.request(url, "two", slap.StateDestroyed, nil)
+			require.NoError(t, allPasses(ctx, node))
+			require.NotContains(t, b.states(), "slappart1:web-on-watch")
+			require.Empty(t, names(t, b.partition(1)))
+		})
+	}
+}
+
+func TestLaunchThatFails(t *testing.T) {
+	b := newBench(t, 0)
+	node := b.realNode(slapgrid.SupervisorReal)
+	b.cfg.Environ = []string{"PATH=/nowhere"}
+	node, err := slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
+	require.NoError(t, err)
+	require.ErrorContains(t, node.EnsureSupervisor(t.Context()), "program supervisord not found in PATH")
+	b.cfg.Supervisor, b.cfg.SupervisorCommand = slapgrid.SupervisorAuto, nil
+	node, err = slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
+	require.NoError(t, err)
+	require.ErrorContains(t, node.EnsureSupervisor(t.Context()), "no command to launch one")
+	b.cfg.SupervisorCommand = []string{"/bin/false"}
+	node, err = slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
+	require.NoError(t, err)
+	require.ErrorContains(t, node.EnsureSupervisor(t.Context()), "Failed to launch supervisord:")
+}
+
+// TestKilledAgent kills an agent at random instants; the next one finishes its
+// work.
+func TestKilledAgent(t *testing.T) {
+	rounds := 8
+	if os.Getenv("SLAPOS_SOAK") != "" {
+		rounds = 200
+	}
+	b := newBench(t, 3)
+	node := b.realNode(slapgrid.SupervisorEmbedded)
+	b.cfg.Environ = []string{"PATH=" + os.Getenv("PATH")}
+	require.NoError(t, node.EnsureSupervisor(t.Context()))
+	url := b.programRelease("r", service+"sleep 0.05\n")
+	b.write(filepath.Join(url, "software/build"), "#!/bin/sh\nset -e\nmkdir building\nsleep 0.1\ntouch built\n", 0o755)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for round := range rounds {
+		reference := fmt.Sprintf("instance%d", round)
+		b.supply(url, slap.StateAvailable)
+		b.request(url, reference, slap.StateStarted, nil)
+		b.request(url, "stopped", slap.StateStopped, slap.Parameters{"round": strconv.Itoa(round)})
+		cfg, err := json.Marshal(b.cfg)
+		require.NoError(t, err)
+		for range 2 {
+			agent := exec.Command(self, agentRole, string(cfg))
+			require.NoError(t, agent.Start())
+			time.Sleep(rand.N(500 * time.Millisecond))
+			_ = agent.Process.Kill() // it may have ended
+			_ = agent.Wait()         // killed or not
+		}
+		require.NoError(t, allPasses(t.Context(), node), "round %d", round)
+		states := b.states()
+		require.Len(t, states, 1, "round %d: only the started one has a process", round)
+		require.FileExists(t, filepath.Join(b.releaseDir(url), "built"))
+		for group := range states {
+			id, _, _ := strings.Cut(group, ":")
+			require.FileExists(t, filepath.Join(b.inst, id, ".timestamp"))
+			require.Eventually(t, func() bool { return alive(filepath.Join(b.inst, id, "pids")) == 1 }, 10*time.Second, 20*time.Millisecond,
+				"round %d: one process, not two", round)
+		}
+		// The other way round: destroy with an agent that is killed.
+		b.request(url, reference, slap.StateDestroyed, nil)
+		b.supply(url, slap.StateDestroyed)
+		agent := exec.Command(self, agentRole, string(cfg))
+		require.NoError(t, agent.Start())
+		time.Sleep(rand.N(200 * time.Millisecond))
+		_ = agent.Process.Kill() // it may have ended
+		_ = agent.Wait()         // killed or not
+		require.NoError(t, allPasses(t.Context(), node), "round %d", round)
+		require.Empty(t, b.states())
+		require.NoDirExists(t, b.releaseDir(url))
+	}
+}
+
+// alive counts the processes of a list that live.
+func alive(path string) int {
+	n := 0
+	for _, pid := range strings.Fields(readOr(path)) {
+		if stat := readOr("/proc/" + pid + "/stat"); stat != "" && !strings.Contains(stat, ") Z ") {
+			n++
+		}
+	}
+	return n
+}
