@@ -190,7 +190,7 @@ func TestTruncatedLog(t *testing.T) {
 	require.Greater(t, len(log), 100_000)
 
 	cuts := []int{0, 1, 31, 32, len(log) - 1, len(log)}
-	for range rounds(25, 2000) {
+	for range rounds(15, 2000) {
 		cuts = append(cuts, rand.IntN(len(log)))
 	}
 	for _, cut := range cuts {

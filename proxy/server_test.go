@@ -505,6 +505,7 @@ func TestShow(t *testing.T) {
 	require.NoError(t, m.useComputer(t.Context(), Principal{}, "computer", string(usage)))
 	require.NoError(t, m.instanceError(t.Context(), Principal{}, "computer", "p0", "", "broken"))
 	golden(t, "show.txt", show(ShowOptions{}))
+	golden(t, "show.json", show(ShowOptions{JSON: true}))
 	golden(t, "show-more.txt", show(ShowOptions{Usage: true, Status: true}))
 	require.Equal(t, "Using database: PATH\np0: computer-0\np1: computer-1\n", show(ShowOptions{Network: true}))
 

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -30,6 +29,9 @@ type ShowOptions struct {
 	// errors and bangs of computers, releases and instances. The reference
 	// has neither.
 	Usage, Status bool
+	// JSON prints one object with a key for each chosen block: lists of rows
+	// for tables, objects by partition for Params and Network.
+	JSON bool
 }
 
 // shownSchema is the version in the table names that Show prints: that of the
@@ -45,47 +47,88 @@ func Show(ctx context.Context, w io.Writer, databasePath string, o ShowOptions) 
 		return fmt.Errorf("proxy: show: %w", err)
 	}
 	out := bufio.NewWriter(w)
-	fmt.Fprintf(out, "Using database: %s\n", databasePath)
-	err = v.View(ctx, func(r store.Reader) error { return show(out, r, o) })
+	err = v.View(ctx, func(r store.Reader) error {
+		state, err := readShown(r)
+		if err != nil {
+			return err
+		}
+		if o.JSON {
+			return showJSON(out, state, o)
+		}
+		fmt.Fprintf(out, "Using database: %s\n", databasePath)
+		return showText(out, state, o)
+	})
 	if err != nil {
 		err = fmt.Errorf("proxy: show: %w", err)
 	}
 	return errors.Join(err, out.Flush(), v.Close())
 }
 
-func show(w io.Writer, r store.Reader, o ShowOptions) error {
+// shownBlock is a part of what is printed.
+type shownBlock struct {
+	name string
+	// Either table is set, or both text and value.
+	table func(*shownState) *table
+	text  func(io.Writer, *shownState) error
+	value func(*shownState) (any, error)
+}
+
+// blocks returns the chosen blocks in order.
+func (o ShowOptions) blocks() (chosen []shownBlock) {
 	all := !o.Computers && !o.Software && !o.Partitions && !o.Slaves && !o.Params && !o.Network && !o.Usage && !o.Status
-	blocks := []struct {
+	for _, b := range []struct {
 		wanted bool
-		print  func(io.Writer, *shownState) error
+		block  shownBlock
 	}{
-		{all || o.Computers, showComputers},
-		{all || o.Software, showSoftware},
-		{all || o.Partitions, showPartitions},
-		{all || o.Slaves, showShared},
-		{all || o.Params, showParams},
-		{all || o.Network, showNetwork},
-		{o.Usage, showUsage},
-		{o.Status, showStatus},
-	}
-	state, err := readShown(r)
-	if err != nil {
-		return err
-	}
-	first := true
-	for _, block := range blocks {
-		if !block.wanted {
-			continue
+		{all || o.Computers, shownBlock{name: "computers", table: computerTable}},
+		{all || o.Software, shownBlock{name: "software", table: softwareTable}},
+		{all || o.Partitions, shownBlock{name: "partitions", table: partitionTable}},
+		{all || o.Slaves, shownBlock{name: "slaves", table: sharedTable}},
+		{all || o.Params, shownBlock{name: "params", text: showParams, value: paramsValue}},
+		{all || o.Network, shownBlock{name: "network", text: showNetwork, value: networkValue}},
+		{o.Usage, shownBlock{name: "usage", text: showUsage, value: usageValue}},
+		{o.Status, shownBlock{name: "status", table: statusTable}},
+	} {
+		if b.wanted {
+			chosen = append(chosen, b.block)
 		}
-		if !first {
+	}
+	return chosen
+}
+
+func showText(w io.Writer, s *shownState, o ShowOptions) error {
+	for i, block := range o.blocks() {
+		if i > 0 {
 			fmt.Fprintln(w, " ")
 		}
-		first = false
-		if err := block.print(w, state); err != nil {
+		print := block.text
+		if block.table != nil {
+			print = func(w io.Writer, s *shownState) error { return block.table(s).print(w) }
+		}
+		if err := print(w, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func showJSON(w io.Writer, s *shownState, o ShowOptions) error {
+	all := map[string]any{}
+	for _, block := range o.blocks() {
+		if block.table != nil {
+			all[block.name] = block.table(s).objects()
+			continue
+		}
+		value, err := block.value(s)
+		if err != nil {
+			return err
+		}
+		all[block.name] = value
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(all)
 }
 
 // shownState is all that is printed.
@@ -132,25 +175,25 @@ func readShown(r store.Reader) (*shownState, error) {
 	return s, err
 }
 
-func showComputers(w io.Writer, s *shownState) error {
-	t := table{name: "computer", columns: []string{"reference", "address", "netmask"}}
+func computerTable(s *shownState) *table {
+	t := &table{name: "computer", columns: []string{"reference", "address", "netmask"}}
 	for _, c := range s.computers {
 		t.add(c.Reference, c.Address, c.Netmask)
 	}
-	return t.print(w)
+	return t
 }
 
-func showSoftware(w io.Writer, s *shownState) error {
-	t := table{name: "software", columns: []string{"url", "computer_reference", "requested_state", "md5"}}
+func softwareTable(s *shownState) *table {
+	t := &table{name: "software", columns: []string{"url", "computer_reference", "requested_state", "md5"}}
 	for _, s := range s.software {
 		sum := md5.Sum([]byte(s.URL)) //nolint:gosec // see above
 		t.add(s.URL, s.Computer, s.State, hex.EncodeToString(sum[:]))
 	}
-	return t.print(w)
+	return t
 }
 
-func showPartitions(w io.Writer, s *shownState) error {
-	t := table{
+func partitionTable(s *shownState) *table {
+	t := &table{
 		name: "partition", skipped: "xml, connection_xml, slave_instance_list",
 		columns: []string{
 			"reference", "computer_reference", "slap_state", "software_release", "software_type",
@@ -159,21 +202,21 @@ func showPartitions(w io.Writer, s *shownState) error {
 	}
 	for _, p := range s.busy {
 		i := p.Instance
-		t.add(p.Reference, p.Computer, "busy", i.Release, i.Type, cmp.Or(i.Title, "-"), i.Tree,
-			requesterName(i.RequesterPartition), i.State, marshal.FloatText(p.Timestamp))
+		t.add(p.Reference, p.Computer, "busy", i.Release, i.Type, textOrNull(i.Title), i.Tree,
+			requesterName(i.RequesterPartition), i.State, json.Number(marshal.FloatText(p.Timestamp)))
 	}
-	return t.print(w)
+	return t
 }
 
-func showShared(w io.Writer, s *shownState) error {
-	t := table{
+func sharedTable(s *shownState) *table {
+	t := &table{
 		name: "slave", skipped: "connection_xml",
 		columns: []string{"reference", "computer_reference", "hosted_by", "requester_id"},
 	}
 	for _, s := range s.shared {
 		t.add(s.Key, s.Computer, s.HostPartition, requesterName(s.RequesterPartition))
 	}
-	return t.print(w)
+	return t
 }
 
 // keyEnd is how many characters are shown of each end of a key.
@@ -195,6 +238,21 @@ func showParams(w io.Writer, s *shownState) error {
 		}
 	}
 	return nil
+}
+
+func paramsValue(s *shownState) (any, error) {
+	value := map[string]any{}
+	for _, p := range s.busy {
+		if p.Instance.Connection == "" {
+			continue
+		}
+		parameters, err := instancexml.Decode(p.Instance.Connection)
+		if err != nil {
+			return nil, err
+		}
+		value[p.Reference] = parameters
+	}
+	return value, nil
 }
 
 // shownParameter shortens keys of SSH and indents JSON.
@@ -227,18 +285,27 @@ func indented(value string) string {
 	return strings.TrimSuffix(string(toASCII(b.Bytes())), "\n")
 }
 
-func showNetwork(w io.Writer, s *shownState) error {
+// addressesByPartition merges equally named partitions of several computers, as
+// the reference does.
+func addressesByPartition(s *shownState) map[string][]string {
 	addresses := map[string][]string{}
 	for _, p := range s.busy {
 		for _, a := range p.Addresses {
 			addresses[p.Reference] = append(addresses[p.Reference], a.Address)
 		}
 	}
+	return addresses
+}
+
+func showNetwork(w io.Writer, s *shownState) error {
+	addresses := addressesByPartition(s)
 	for _, reference := range slices.Sorted(maps.Keys(addresses)) {
 		fmt.Fprintf(w, "%s: %s\n", reference, strings.Join(addresses[reference], ", "))
 	}
 	return nil
 }
+
+func networkValue(s *shownState) (any, error) { return addressesByPartition(s), nil }
 
 func showUsage(w io.Writer, s *shownState) error {
 	for _, u := range s.usage {
@@ -252,10 +319,20 @@ func showUsage(w io.Writer, s *shownState) error {
 	return nil
 }
 
-func showStatus(w io.Writer, s *shownState) error {
-	t := table{name: "status", plain: true, columns: []string{"object", "text", "reported", "since", "last error", "last bang"}}
+func usageValue(s *shownState) (any, error) {
+	value := []any{}
+	for _, u := range s.usage {
+		value = append(value, map[string]any{
+			"computer": u.Computer, "reference": u.Reference, "version": u.Version, "received": shownTime(u.ReceivedAt), "xml": u.Body,
+		})
+	}
+	return value, nil
+}
+
+func statusTable(s *shownState) *table {
+	t := &table{name: "status", plain: true, columns: []string{"object", "text", "reported", "since", "last error", "last bang"}}
 	add := func(object string, st store.Status, failed, bang store.Event) {
-		t.add(object, cmp.Or(st.Text, "-"), shownTime(st.CreatedAt), shownTime(st.Since), shownTime(failed.At), shownTime(bang.At))
+		t.add(object, textOrNull(st.Text), shownTime(st.CreatedAt), shownTime(st.Since), shownTime(failed.At), shownTime(bang.At))
 	}
 	for _, c := range s.computers {
 		add(c.Reference, c.Status, store.Event{}, c.Bang)
@@ -266,81 +343,13 @@ func showStatus(w io.Writer, s *shownState) error {
 	for _, p := range s.busy {
 		add(guid(p.Computer, p.Reference), p.Instance.Status, p.Instance.Error, p.Instance.Bang)
 	}
-	return t.print(w)
+	return t
 }
 
-func shownTime(seconds float64) string {
+// shownTime is a time as text, or null for never.
+func shownTime(seconds float64) any {
 	if seconds == 0 {
-		return "-"
+		return nil
 	}
 	return time.UnixMicro(int64(seconds * 1e6)).UTC().Format(time.RFC3339)
-}
-
-// table is printed with centred columns and no vertical lines.
-type table struct {
-	name, skipped string
-	// plain drops the version from the name: the reference has no such table.
-	plain   bool
-	columns []string
-	rows    [][]string
-}
-
-func (t *table) add(cells ...string) {
-	for i, cell := range cells {
-		cells[i] = strings.ReplaceAll(cell, "\n", " ")
-	}
-	t.rows = append(t.rows, cells)
-}
-
-func (t *table) print(w io.Writer) error {
-	name := t.name
-	if !t.plain {
-		name += shownSchema
-	}
-	switch {
-	case len(t.rows) == 0:
-		fmt.Fprintf(w, "table %s: empty\n", name)
-		return nil
-	case t.skipped != "":
-		fmt.Fprintf(w, "table %s: skipping %s\n", name, t.skipped)
-	default:
-		fmt.Fprintf(w, "table %s\n", name)
-	}
-	widths := make([]int, len(t.columns))
-	total := len(t.columns) + 1
-	for i, column := range t.columns {
-		widths[i] = utf8.RuneCountInString(column)
-		for _, row := range t.rows {
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
-		}
-		total += widths[i]
-	}
-	rule := strings.Repeat("-", total)
-	fmt.Fprintf(w, "%s\n%s\n%s\n", rule, line(t.columns, widths), rule)
-	for _, row := range t.rows {
-		fmt.Fprintln(w, line(row, widths))
-	}
-	_, err := fmt.Fprintln(w, rule)
-	return err
-}
-
-func line(cells []string, widths []int) string {
-	var b strings.Builder
-	b.WriteByte(' ')
-	for i, cell := range cells {
-		left, right := margins(utf8.RuneCountInString(cell), widths[i])
-		b.WriteString(strings.Repeat(" ", left) + cell + strings.Repeat(" ", right) + " ")
-	}
-	return b.String()
-}
-
-// margins centres a text; of an odd number of blanks the larger part goes to
-// the right of a text of odd length, to the left of one of even length.
-func margins(length, width int) (left, right int) {
-	spare := width - length
-	left = spare / 2
-	if spare%2 == 1 && length%2 == 0 {
-		left++
-	}
-	return left, spare - left
 }

@@ -19,9 +19,6 @@ type call struct {
 // answer is the body of a success.
 type answer []byte
 
-// text answers plain text.
-func text(s string) (answer, error) { return answer(s), nil }
-
 // done answers plain text unless there was an error.
 func done(s string, err error) (answer, error) {
 	if err != nil {
