@@ -208,7 +208,9 @@ func (l *loader) group(s *section, name string, grouped map[string]bool) error {
 		}
 		g.Programs = append(g.Programs, programs...)
 	}
-	slices.SortStableFunc(g.Programs, func(a, b programConfig) int { return cmp.Compare(a.Priority, b.Priority) })
+	slices.SortFunc(g.Programs, func(a, b programConfig) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Name, b.Name))
+	})
 	l.cfg.groups = append(l.cfg.groups, g)
 	return r.err
 }

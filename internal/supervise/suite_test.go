@@ -146,6 +146,17 @@ func (s *site) becomes(t *testing.T, name string, want client.State) client.Proc
 	}
 }
 
+// executing waits until a process runs its program: the real daemon's child
+// swallows signals before.
+func (s *site) executing(t *testing.T, name, program string) {
+	t.Helper()
+	pid := s.becomes(t, name, client.Running).PID
+	require.Eventually(t, func() bool {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		return err == nil && strings.HasPrefix(string(line), program)
+	}, time.Minute, 10*time.Millisecond)
+}
+
 // shutdown ends the daemon, if one runs, and waits for its end.
 func (s *site) shutdown(t *testing.T) {
 	t.Helper()
@@ -197,6 +208,7 @@ func testStates(t *testing.T, s *site) {
 	require.NoError(t, err)
 	require.Len(t, results, 3)
 	up := s.becomes(t, "part:sleeper", client.Running)
+	s.executing(t, "part:sleeper", "/bin/sleep")
 	require.Positive(t, up.PID)
 	require.Contains(t, up.Description, fmt.Sprintf("pid %d, uptime 0:0", up.PID))
 	require.Equal(t, 0, s.becomes(t, "part:short", client.Exited).ExitStatus)
@@ -206,7 +218,7 @@ func testStates(t *testing.T, s *site) {
 	require.Equal(t, client.Stopped, s.info(t, "part:sleeper").State)
 	require.Error(t, syscall.Kill(up.PID, 0))
 	require.NoError(t, s.client.StartProcess(t.Context(), "part:sleeper", true))
-	require.Equal(t, client.Running, s.info(t, "part:sleeper").State)
+	s.executing(t, "part:sleeper", "/bin/sleep")
 	all, err := s.client.AllProcessInfo(t.Context())
 	require.NoError(t, err)
 	require.Len(t, all, 4) // and the watchdog
@@ -237,6 +249,9 @@ func testGroups(t *testing.T, s *site) {
 	_, err := s.client.StartAll(t.Context(), true)
 	require.NoError(t, err)
 	other := s.becomes(t, "part1:a", client.Running)
+	for _, name := range []string{"part:a", "part:b", "part1:a"} {
+		s.executing(t, name, "/bin/sleep")
+	}
 	stopped, err := s.client.StopProcessGroup(t.Context(), "part", true)
 	require.NoError(t, err)
 	require.Len(t, stopped, 2)
@@ -251,6 +266,7 @@ func testKill(t *testing.T, s *site) {
 	s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
 	s.launch(t, s)
 	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	s.executing(t, "part:a", "/bin/sleep")
 	require.NoError(t, syscall.Kill(s.info(t, "part:a").PID, syscall.SIGKILL))
 	gone := s.becomes(t, "part:a", client.Exited)
 	require.Zero(t, gone.PID)
@@ -278,6 +294,7 @@ func testFaults(t *testing.T, s *site) {
 	require.True(t, client.IsFault(err, client.FaultStillRunning), "%v", err)
 	err = s.client.SignalProcess(ctx, "part:a", "NOSUCH")
 	require.True(t, client.IsFault(err, client.FaultBadSignal), "%v", err)
+	s.executing(t, "part:a", "/bin/sleep")
 }
 
 func testLogs(t *testing.T, s *site) {
@@ -332,6 +349,8 @@ func testUpdate(t *testing.T, s *site) {
 	_, err := s.client.StartAll(t.Context(), true)
 	require.NoError(t, err)
 	kept := s.becomes(t, "other:a", client.Running).PID
+	s.executing(t, "part:a", "/bin/sleep")
+	s.executing(t, "other:a", "/bin/sleep")
 
 	none, err := s.client.Update(t.Context())
 	require.NoError(t, err)
