@@ -1,10 +1,11 @@
 """Makes an instance: a service, a promise, and what it publishes.
 
 The parameter "message" is published as "echo", for the instance and for each of
-its slaves. "explode" makes the recipe fail, "fail" the promise. Each run adds a
-line to the file "runs" of the partition.
+its slaves. "explode" makes the recipe fail, "fail" the promise, and "wait" makes
+the recipe wait for the file "go". Each run adds a line to the file "runs".
 """
 import os
+import time
 
 import slapos.slap
 
@@ -24,6 +25,9 @@ class Recipe(object):
             f.write(message + "\n")
         if message == "explode":
             raise ValueError("the recipe was told to explode")
+        deadline = time.time() + 120
+        while message == "wait" and not os.path.exists(os.path.join(self.root, "go")) and time.time() < deadline:
+            time.sleep(0.1)
         self.script("etc/service/sleeper", """
             echo sleeper is up
             echo "$$" > sleeper.pid
