@@ -30,9 +30,9 @@
 //
 // # Errors
 //
-// Every error that comes from a call is an [Error] with operation, address,
-// status, message and a hint, and is one or more of the sentinels ErrNotFound,
-// ErrNotReady, ErrServer, ErrAuthentication and ErrConnection:
+// Every error of a call is an [Error] with operation, address, status, message
+// and a hint, and is one or more of the sentinels [ErrNotFound], [ErrNotReady],
+// [ErrServer], [ErrAuthentication] and [ErrConnection]:
 //
 //	part, err := order.Request(ctx, request)
 //	switch {

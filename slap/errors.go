@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Sentinels for what a program decides on. Every error that this package
-// returns for a call to the master is, in the sense of [errors.Is], at least
-// one of them; [Error] carries the details.
+// Sentinels for what a program decides on. Every error of a call to the master
+// is, in the sense of [errors.Is], at least one of them, except that of values
+// that cannot be sent at all; [Error] carries the details.
 var (
 	// ErrNotFound (INotFoundError): the master answered 404, an identifier is
 	// empty, or a parameter or software release is missing.

@@ -41,16 +41,16 @@ func (c *Client) do(ctx context.Context, method string, k call) ([]byte, error) 
 	defer cancel(nil)
 	request, err := c.request(ctx, stack, method, u, k)
 	if err != nil {
-		return nil, &Error{Op: k.op, URL: public(u), Message: "request cannot be sent", Err: err, Kinds: []error{ErrServer}}
+		return nil, &Error{Op: k.op, URL: public(u), Message: "the request cannot be sent", Err: err}
 	}
 	response, err := stack.client.Do(request)
 	if err != nil {
-		return nil, c.connectionError(ctx, k, u, err)
+		return nil, connectionError(ctx, k, u, err, false)
 	}
 	defer response.Body.Close()
 	body, err := c.read(response, cancel)
 	if err != nil {
-		return nil, c.connectionError(ctx, k, u, err)
+		return nil, connectionError(ctx, k, u, err, true)
 	}
 	if failed(response.StatusCode) {
 		return nil, statusError(k, u, response, body)
@@ -120,12 +120,16 @@ func (c *Client) read(response *http.Response, cancel context.CancelCauseFunc) (
 		}
 	}
 	if body.Len() > maxBody {
-		return nil, fmt.Errorf("answer larger than %d bytes", maxBody)
+		return nil, errTooLarge
 	}
 	return toUTF8(body.Bytes(), response.Header.Get("Content-Type")), nil
 }
 
-var errSilence = errors.New("the master stopped sending in the middle of its answer")
+var (
+	errSilence   = errors.New("the master stopped sending in the middle of its answer")
+	errTooLarge  = fmt.Errorf("the answer is larger than %d bytes", maxBody)
+	errRedirects = fmt.Errorf("the master redirects more than %d times", maxRedirects)
+)
 
 // toUTF8 converts a body whose Content-Type names ISO-8859-1. Everything else
 // is taken to be UTF-8 or to declare its encoding itself.
@@ -176,20 +180,25 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 	return e
 }
 
-// connectionError describes a call that got no answer.
-func (c *Client) connectionError(ctx context.Context, k call, u *url.URL, err error) error {
+// connectionError describes a call that got no answer, or only the beginning
+// of one.
+func connectionError(ctx context.Context, k call, u *url.URL, err error, begun bool) error {
 	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
-	if cause := context.Cause(ctx); errors.Is(cause, errSilence) {
-		e.Err = cause
-	}
-	switch {
-	case errors.Is(err, context.Canceled) && e.Err != errSilence:
-		e.Message = "canceled"
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSilence):
+		e.Message, e.Err = "no complete answer", cause
+	case cause != nil:
+		e.Message = "given up while waiting for the master"
+	case errors.Is(err, errTooLarge), errors.Is(err, errRedirects):
+		e.Kinds = []error{ErrServer}
+		e.Message = "no usable answer"
 	case isTLS(err):
 		e.Kinds = []error{ErrAuthentication, ErrConnection}
 		e.Message = "the TLS connection was refused"
 		e.Hint = "name the authority of the master's certificate with master_ca_file (slap.WithCAFile), " +
 			"or switch verification off (slap.WithoutVerification); check the client certificate"
+	case begun:
+		e.Message = "the connection broke in the middle of the answer"
 	default:
 		e.Message = "could not connect to the master"
 		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
@@ -291,7 +300,7 @@ func (c *Client) stack() (*httpStack, error) {
 	}
 	base.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {
-			return fmt.Errorf("more than %d redirects", maxRedirects)
+			return errRedirects
 		}
 		return nil
 	}

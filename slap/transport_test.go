@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 func TestHeaders(t *testing.T) {
@@ -131,7 +132,9 @@ func TestRedirects(t *testing.T) {
 	require.Equal(t, []string{"POST /see-other a=b", "GET /end "}, seen)
 	require.NoError(t, post("permanent"))
 	require.Equal(t, []string{"POST /permanent a=b", "POST /end a=b"}, seen)
-	require.ErrorContains(t, post("loop"), "more than 30 redirects")
+	err := post("loop")
+	require.ErrorContains(t, err, "redirects more than 30 times")
+	require.ErrorIs(t, err, ErrServer)
 	require.Len(t, seen, 30)
 }
 
@@ -248,6 +251,7 @@ func TestTimeouts(t *testing.T) {
 	defer cancel()
 	_, err = c.get(ctx, call{op: "x", path: "head"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, "given up")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = c.get(canceled, call{op: "x", path: "head"})
@@ -278,6 +282,8 @@ func TestAnswersAreBounded(t *testing.T) {
 	}))
 	_, err := c.get(context60(t), call{op: "x", path: "y"})
 	require.ErrorContains(t, err, "larger than")
+	require.ErrorIs(t, err, ErrServer)
+	require.NotErrorIs(t, err, ErrConnection)
 }
 
 func TestShortBody(t *testing.T) {
@@ -288,6 +294,7 @@ func TestShortBody(t *testing.T) {
 	_, err := c.get(context60(t), call{op: "x", path: "y"})
 	require.ErrorIs(t, err, ErrConnection)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.ErrorContains(t, err, "broke in the middle")
 }
 
 // authority makes certificates for a test.
@@ -454,4 +461,75 @@ func TestHTTPClientOption(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.calls.Load())
 	require.Nil(t, own.CheckRedirect, "the client of the caller is not changed")
+}
+
+func TestClientIsSharedByGoroutines(t *testing.T) {
+	c := client(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/registerComputerPartition":
+			fmt.Fprint(w, fixture(t, "partition.xml"))
+		case "/getFullComputerInformation":
+			fmt.Fprint(w, fixture(t, "computer.xml"))
+		default:
+			fmt.Fprint(w, instance(map[string]any{"slap_computer_id": "C", "slap_computer_partition_id": "P"}))
+		}
+	}))
+	ctx := context60(t)
+	computer := c.Computer("COMP-7")
+	part, err := c.ComputerPartition(ctx, "COMP-7", "slappart0")
+	require.NoError(t, err)
+	var group errgroup.Group
+	for i := range 16 {
+		group.Go(func() error {
+			part.SetUsage(fmt.Sprint(i))
+			_, refused := part.Request(ctx, Request{SoftwareRelease: "sr", Reference: fmt.Sprint(i)})
+			_, failed := computer.Partitions(ctx)
+			return errors.Join(refused, failed, computer.Refresh(ctx), part.Refresh(ctx), part.Started(ctx))
+		})
+	}
+	require.NoError(t, group.Wait())
+	checkAllocated(t, part)
+}
+
+// canned is a transport that always gives the same answer.
+type canned string
+
+func (c canned) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: 200, Request: r, ContentLength: int64(len(c)), Body: io.NopCloser(strings.NewReader(string(c))),
+	}, nil
+}
+
+// BenchmarkComputer500 reads what a computer of 500 partitions has to run, but
+// for the network.
+func BenchmarkComputer500(b *testing.B) {
+	one := fixture(b, "computer.xml")
+	start := strings.Index(one, `<object module="slapos.slap.slap" class="ComputerPartition">`)
+	end := strings.LastIndex(one, "</list>")
+	answer := canned(one[:start] + strings.Repeat(one[start:end], 250) + one[end:])
+	c := client(b, "http://master/", WithTransport(answer))
+	computer := c.Computer("COMP-7")
+	b.SetBytes(int64(len(answer)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := computer.Refresh(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	partitions, err := computer.Partitions(b.Context())
+	require.NoError(b, err)
+	require.Len(b, partitions, 500)
+}
+
+// BenchmarkRequest asks for an instance, but for the network.
+func BenchmarkRequest(b *testing.B) {
+	answer := canned(instance(map[string]any{"slap_computer_id": "C", "slap_computer_partition_id": "P"}))
+	c := client(b, "http://master/", WithTransport(answer))
+	r := Request{SoftwareRelease: "sr", Reference: "ref", Parameters: Parameters{"a": "b", "c": "d"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.OpenOrder().Request(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
