@@ -102,6 +102,9 @@ func (p *partition) process(ctx context.Context, o InstanceOptions) (Action, err
 	if current {
 		return ActionUpToDate, p.keepUp(ctx)
 	}
+	if err := p.owner.Resolve(); err != nil {
+		return ActionProcessed, err
+	}
 	steps, err := p.steps(forceStop)
 	if err != nil {
 		return ActionProcessed, err

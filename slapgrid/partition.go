@@ -82,9 +82,10 @@ func (n *Node) newPartition(s *slap.ComputerPartition) (*partition, error) {
 	return p, nil
 }
 
-// open opens the directory and finds out whom it belongs to.
+// open opens the directory and finds out whom it belongs to. The account is
+// looked up when it is needed: most partitions of a pass are up to date.
 func (p *partition) open() (err error) {
-	if p.owner, err = child.OwnerOf(p.dir); err != nil {
+	if p.owner, err = child.Owner(p.dir); err != nil {
 		return err
 	}
 	p.files, err = confined.Open(p.dir, confined.Owner{UID: p.owner.UID, GID: p.owner.GID})

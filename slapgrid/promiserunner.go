@@ -54,7 +54,7 @@ var _ PromiseRunner = (*promiseLauncher)(nil)
 
 // Run implements [PromiseRunner].
 func (l *promiseLauncher) Run(ctx context.Context, j PromiseJob) error {
-	owner, err := child.OwnerOf(j.Directory)
+	owner, err := child.Owner(j.Directory)
 	if err != nil {
 		return err
 	}

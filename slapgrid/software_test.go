@@ -140,10 +140,10 @@ func TestArchives(t *testing.T) {
 	b.write(local, string(data), 0o644)
 	b.write(filepath.Join(b.root, "r.txt"), "", 0o644)
 	tests := map[string]string{ // URL, what the error says
-		server.URL + "/r.tar.gz" + good:                                "",
-		local:                                                          "",
-		"file://" + local + good:                                       "",
-		server.URL + "/r.tar.gz":                                       "needs a fragment #sha256=",
+		server.URL + "/r.tar.gz" + good: "",
+		local:                           "",
+		"file://" + local + good:        "",
+		server.URL + "/r.tar.gz":        "needs a fragment #sha256=",
 		server.URL + "/r.tar.gz#sha256=" + strings.Repeat("0", 64):     "instead of 0000",
 		server.URL + "/r.tar.gz#md5=1":                                 "is not sha256=",
 		server.URL + "/missing.tar.gz" + good:                          "404",

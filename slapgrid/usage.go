@@ -79,8 +79,8 @@ func (n *Node) collectUsage(ctx context.Context, jobs []*usageJob) {
 		if j == nil {
 			return Outcome{}
 		}
-		if err := j.runPrograms(ctx); err != nil {
-			j.err = err
+		if j.err = j.p.owner.Resolve(); j.err == nil {
+			j.err = j.runPrograms(ctx)
 		}
 		if err := j.collect(ctx); err != nil {
 			j.p.log.ErrorContext(ctx, fmt.Sprintf("Cannot run usage script(s) for '%s':", j.p.id), "error", err)
@@ -136,6 +136,9 @@ func (j *usageJob) finish(ctx context.Context) Outcome {
 // way, and tells the master.
 func (j *usageJob) destroy(ctx context.Context) (Action, error) {
 	p := j.p
+	if err := p.owner.Resolve(); err != nil {
+		return ActionKept, err
+	}
 	for _, step := range []partitionStep{stopProcesses{}, fetchCertificate{}, reportStopped{}} {
 		if err := step.run(ctx, p); err != nil {
 			return ActionKept, err

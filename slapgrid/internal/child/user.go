@@ -16,27 +16,47 @@ type User struct {
 	// Name and Home come from the account database.
 	Name, Home string
 	groups     []uint32
+	dir        string
 }
 
-// OwnerOf returns the account that a directory belongs to. The account must
-// exist in the database when the agent is root and has to become that user;
-// otherwise the number stands in for the name and the directory for the home.
+// OwnerOf returns the account that a directory belongs to; see
+// [User.Resolve].
 func OwnerOf(path string) (User, error) {
+	u, err := Owner(path)
+	if err != nil {
+		return User{}, err
+	}
+	return u, u.Resolve()
+}
+
+// Owner returns the numeric ids of the account that a directory belongs to,
+// without a look into the account database.
+func Owner(path string) (User, error) {
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
 		return User{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
-	u := User{UID: int(st.Uid), GID: int(st.Gid), Name: strconv.Itoa(int(st.Uid)), Home: path}
+	return User{UID: int(st.Uid), GID: int(st.Gid), dir: path}, nil
+}
+
+// Resolve fills in what the account database knows. The account must be there
+// when the agent is root and has to become that user; otherwise the number
+// stands in for the name and the directory for the home.
+func (u *User) Resolve() error {
+	if u.Name != "" {
+		return nil
+	}
 	account, err := user.LookupId(strconv.Itoa(u.UID))
 	if err != nil {
 		if u.mustSwitch() {
-			return User{}, fmt.Errorf("owner of %s: %w", path, err)
+			return fmt.Errorf("owner of %s: %w", u.dir, err)
 		}
-		return u, nil
+		u.Name, u.Home = strconv.Itoa(u.UID), u.dir
+		return nil
 	}
 	u.Name, u.Home = account.Username, account.HomeDir
 	u.groups = supplementary(account, u.GID)
-	return u, nil
+	return nil
 }
 
 // supplementary lists the groups of an account and gid, as initgroups does.

@@ -39,7 +39,7 @@ type Launcher struct {
 	// Files is the partition, Directory its path.
 	Files     *confined.Dir
 	Directory string
-	// User runs the promises.
+	// User runs the promises; it is resolved when one is due.
 	User      child.User
 	AllowRoot bool
 	// Environ is the agent's environment, cleaned before promises get it.
@@ -54,6 +54,7 @@ type Launcher struct {
 	Plugin Plugin
 
 	mayNotBang bool
+	prepared   bool
 	skipped    int
 }
 
@@ -77,9 +78,6 @@ func (e entry) title() string { return strings.TrimSuffix(e.name, filepath.Ext(e
 func (l *Launcher) Run(ctx context.Context) (*Outcome, error) {
 	entries, err := l.entries(ctx)
 	if err != nil || len(entries) == 0 {
-		return nil, err
-	}
-	if err := l.makeDirectories(); err != nil {
 		return nil, err
 	}
 	var first *Outcome
@@ -145,11 +143,13 @@ func (l *Launcher) removeStale(ctx context.Context, names []string) {
 	}
 }
 
-// makeDirectories makes what is missing; usually nothing is.
-func (l *Launcher) makeDirectories() error {
-	if info, err := l.Files.Lstat(stateDir + "/result"); err == nil && info.IsDir() &&
-		l.Files.Exists(stateDir+"/cache") && l.Files.Exists(stateDir+"/log") {
+// prepare makes what the first promise that is due needs.
+func (l *Launcher) prepare() error {
+	if l.prepared {
 		return nil
+	}
+	if err := l.User.Resolve(); err != nil {
+		return err
 	}
 	for _, d := range []struct {
 		name string
@@ -162,6 +162,7 @@ func (l *Launcher) makeDirectories() error {
 			return err
 		}
 	}
+	l.prepared = true
 	return nil
 }
 
@@ -177,6 +178,9 @@ func (l *Launcher) check(ctx context.Context, e entry) (*Result, error) {
 			l.skipped++
 			return l.remembered(ctx, e)
 		}
+	}
+	if err := l.prepare(); err != nil {
+		return nil, err
 	}
 	l.Log.InfoContext(ctx, fmt.Sprintf("Checking promise %s...", e.name))
 	var run ran

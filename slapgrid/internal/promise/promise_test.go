@@ -236,14 +236,14 @@ func TestCountFailures(t *testing.T) {
 		return "2026-11-24 23:20:49 - " + level + " - " + transaction + " - " + message + "\n"
 	}
 	tests := map[string]int{
-		"":                                                         0,
-		"garbage\n":                                                0,
-		line("INFO", "1-100", "ok"):                                0,
-		line("ERROR", "1-100", "a\nb"):                             1,
-		line("ERROR", "1-100", "a") + line("ERROR", "2-100", "b"):  2,
-		line("ERROR", "1-100", "a") + line("INFO", "1-100", "b"):   1,
-		line("ERROR", "1-100", "a") + line("INFO", "2-100", "b"):   0,
-		line("INFO", "1-100", "a") + line("CRITICAL", "2-100", ""): 1,
+		"":                             0,
+		"garbage\n":                    0,
+		line("INFO", "1-100", "ok"):    0,
+		line("ERROR", "1-100", "a\nb"): 1,
+		line("ERROR", "1-100", "a") + line("ERROR", "2-100", "b"):                  2,
+		line("ERROR", "1-100", "a") + line("INFO", "1-100", "b"):                   1,
+		line("ERROR", "1-100", "a") + line("INFO", "2-100", "b"):                   0,
+		line("INFO", "1-100", "a") + line("CRITICAL", "2-100", ""):                 1,
 		strings.Repeat(line("ERROR", "1-100", "a")+line("ERROR", "2-100", "a"), 5): 3,
 	}
 	for log, want := range tests {
