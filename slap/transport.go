@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"mime"
 	"net"
@@ -159,6 +160,9 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 		Op: k.op, URL: public(u), Status: response.StatusCode,
 		Message: response.Status,
 	}
+	if text := http.StatusText(response.StatusCode); text != "" {
+		e.Message = fmt.Sprintf("%d %s", response.StatusCode, text)
+	}
 	if text := excerpt(body); text != "" {
 		e.Message += ": " + text
 	}
@@ -221,12 +225,17 @@ func public(u *url.URL) string {
 	return shown.String()
 }
 
-// excerpt returns the beginning of an error page, without markup, on one line.
+// excerpt returns the beginning of an error page, without headings and markup,
+// on one line.
 func excerpt(body []byte) string {
 	const limit = 300
 	var b strings.Builder
 	tag := false
-	for _, r := range string(body[:min(len(body), 4096)]) {
+	page := string(body[:min(len(body), 4096)])
+	if _, paragraphs, ok := strings.Cut(page, "<p>"); ok {
+		page = paragraphs
+	}
+	for _, r := range page {
 		switch {
 		case r == '<':
 			tag = true
@@ -237,7 +246,7 @@ func excerpt(body []byte) string {
 			b.WriteRune(r)
 		}
 	}
-	text := strings.Join(strings.Fields(b.String()), " ")
+	text := strings.Join(strings.Fields(html.UnescapeString(b.String())), " ")
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}
