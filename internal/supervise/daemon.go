@@ -84,21 +84,20 @@ func (d *daemon) sorted() []*group {
 }
 
 // addGroup loads a group. Automatic log files are made here.
-func (d *daemon) addGroup(cfg groupConfig) (*group, error) {
+func (d *daemon) addGroup(cfg groupConfig) *group {
 	g := &group{config: cfg, poolSerial: -1}
 	for _, pc := range cfg.Programs {
 		p := &process{machine: machine{policy: pc.Policy}, config: pc, group: g}
 		var err error
 		if p.logs, err = resolveLogs(pc, d.cfg); err != nil {
-			removeAutoLogs(g)
-			return nil, err
+			d.log.Error("no log file, output is dropped", "process", p.fullName(), "error", err)
 		}
 		g.processes = append(g.processes, p)
 	}
 	d.groups[cfg.Name] = g
 	d.dirty = true
 	d.notify(event{kind: "PROCESS_GROUP_ADDED", payload: "groupname:" + cfg.Name + "\n"})
-	return g, nil
+	return g
 }
 
 // removeGroup forgets a group whose processes are all stopped.
@@ -288,9 +287,12 @@ func (d *daemon) loop(ctx context.Context) (restart bool) {
 		}
 		var finished bool
 		var pause time.Duration
-		d.locked(func() { finished, pause = d.turn(time.Now()) })
+		d.locked(func() {
+			finished, pause = d.turn(time.Now())
+			restart = d.mood == client.DaemonRestarting
+		})
 		if finished {
-			return d.mood == client.DaemonRestarting
+			return restart
 		}
 		timer.Reset(pause)
 	}
@@ -382,9 +384,9 @@ func (d *daemon) rotateLoop() {
 	}
 }
 
-// abandon stops watching what still runs, after an error, and waits for all goroutines.
+// abandon stops watching what still runs, after an error, and waits for all
+// goroutines. The caller has closed quit.
 func (d *daemon) abandon() {
-	close(d.quit)
 	d.locked(func() {
 		for _, g := range d.groups {
 			for _, p := range g.processes {
@@ -397,22 +399,20 @@ func (d *daemon) abandon() {
 }
 
 // resolveLogs gives AUTO log files a name: a new private file in childlogdir.
-func resolveLogs(pc programConfig, cfg *config) ([2]logConfig, error) {
-	logs := [2]logConfig{pc.Stdout, pc.Stderr}
+func resolveLogs(pc programConfig, cfg *config) (logs [2]logConfig, failed error) {
+	logs = [2]logConfig{pc.Stdout, pc.Stderr}
 	for i, stream := range []string{"stdout", "stderr"} {
 		if !logs[i].Auto {
 			continue
 		}
 		f, err := os.CreateTemp(cfg.childLogDir, pc.Name+"-"+stream+"---"+cfg.identifier+"-*.log")
-		if err != nil {
-			return logs, err
+		if err == nil {
+			logs[i].File = f.Name()
+			err = f.Close()
 		}
-		logs[i].File = f.Name()
-		if err := f.Close(); err != nil {
-			return logs, err
-		}
+		failed = errors.Join(failed, err)
 	}
-	return logs, nil
+	return logs, failed
 }
 
 // removeAutoLogs removes the AUTO log files of a group that is gone.

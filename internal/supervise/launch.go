@@ -78,19 +78,17 @@ func Launch(ctx context.Context, o LaunchOptions) error {
 type launched struct {
 	pid    int
 	ended  bool
-	output *os.File // a file without a name
+	output *os.File // in memory
 }
 
 // start starts the daemon.
 func start(o LaunchOptions) (*launched, error) {
-	output, err := os.CreateTemp("", "supervisor-start-*")
+	fd, err := unix.MemfdCreate("supervisor-start", unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("memory for the daemon's output: %w", err)
 	}
-	if err := os.Remove(output.Name()); err != nil {
-		return nil, errors.Join(err, output.Close())
-	}
-	cmd := exec.Command(o.Command[0], o.Command[1:]...) //nolint:gosec // the caller's own program
+	output := os.NewFile(uintptr(fd), "output of the daemon") //nolint:gosec // descriptors are small
+	cmd := exec.Command(o.Command[0], o.Command[1:]...)       //nolint:gosec // the caller's own program
 	cmd.Env = append([]string{}, o.Env...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = output, output

@@ -130,7 +130,7 @@ func (l *loader) daemon() error {
 	}
 	c.pidFile = r.path("pidfile", "supervisord.pid")
 	c.identifier = r.string("identifier", "supervisor")
-	c.childLogDir = r.path("childlogdir", os.TempDir())
+	c.childLogDir = r.path("childlogdir", "/tmp")
 	c.directory = r.path("directory", "")
 	c.umask = r.octal("umask", 0o022)
 	c.environment = r.pairs("environment")

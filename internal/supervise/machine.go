@@ -94,6 +94,17 @@ func (m *machine) adopted(started time.Time, pid int, stopping bool, now time.Ti
 	}
 }
 
+// recall takes over the state of a process that an earlier owner had seen end.
+func (m *machine) recall(state client.State, started, ended, now time.Time) {
+	m.started, m.ended, m.due = started, ended, now
+	switch state {
+	case client.Exited, client.Fatal, client.Backoff, client.Unknown:
+		m.state = state
+	default:
+		m.state = client.Stopped
+	}
+}
+
 // spawnFailed reports that no process could be made.
 func (m *machine) spawnFailed(now time.Time, reason string) {
 	m.spawnError = reason

@@ -14,11 +14,15 @@ import (
 type procInfo struct {
 	state   byte   // R, S, Z...
 	session int    // id of its session leader
+	threads int    // that have not ended
 	ticks   uint64 // start time in clock ticks since boot
 }
 
-// dead reports whether the process has ended and only waits to be reaped.
-func (p procInfo) dead() bool { return p.state == 'Z' || p.state == 'X' }
+// dead reports whether the process has ended and only waits to be reaped. The
+// state is that of the first thread, which may end before the others.
+func (p procInfo) dead() bool {
+	return p.state == 'X' || p.state == 'Z' && p.threads <= 1
+}
 
 // readProc reads /proc/<pid>/stat.
 func readProc(pid int) (procInfo, error) {
@@ -37,15 +41,16 @@ func parseProcStat(text []byte) (procInfo, error) {
 		return procInfo{}, errors.New("process stat: no program name")
 	}
 	fields := strings.Fields(string(text[end+1:]))
-	const state, session, start = 0, 3, 19 // fields 3, 6 and 22 of the line
+	const state, session, threads, start = 0, 3, 17, 19 // fields 3, 6, 20 and 22 of the line
 	if len(fields) <= start {
 		return procInfo{}, errors.New("process stat: too few fields")
 	}
 	p := procInfo{state: fields[state][0]}
-	var errSession, errStart error
+	var errSession, errThreads, errStart error
 	p.session, errSession = strconv.Atoi(fields[session])
+	p.threads, errThreads = strconv.Atoi(fields[threads])
 	p.ticks, errStart = strconv.ParseUint(fields[start], 10, 64)
-	if err := errors.Join(errSession, errStart); err != nil {
+	if err := errors.Join(errSession, errThreads, errStart); err != nil {
 		return procInfo{}, fmt.Errorf("process stat: %w", err)
 	}
 	return p, nil

@@ -1,7 +1,9 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -212,7 +214,7 @@ func (r *rpc) reload() (any, error) {
 			switch loaded := d.groups[g.Name]; {
 			case loaded == nil:
 				added = append(added, g.Name)
-			case !reflect.DeepEqual(loaded.config, g):
+			case !sameGroup(loaded.config, g):
 				changed = append(changed, g.Name)
 			}
 		}
@@ -225,6 +227,14 @@ func (r *rpc) reload() (any, error) {
 	return []any{[]any{added, changed, removed}}, nil
 }
 
+// sameGroup compares two configurations in the form of the state file, in which nothing and an
+// empty list are the same.
+func sameGroup(a, b groupConfig) bool {
+	textA, errA := json.Marshal(a)
+	textB, errB := json.Marshal(b)
+	return errA == nil && errB == nil && bytes.Equal(textA, textB)
+}
+
 func (r *rpc) addGroup(_ context.Context, name string) (v any, err error) {
 	d := r.daemon
 	d.locked(func() {
@@ -235,7 +245,7 @@ func (r *rpc) addGroup(_ context.Context, name string) (v any, err error) {
 		case d.groups[name] != nil:
 			err = client.NewFault(client.FaultAlreadyAdded, name)
 		default:
-			_, err = d.addGroup(d.available[i])
+			d.addGroup(d.available[i])
 		}
 	})
 	d.nudge()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -72,8 +73,10 @@ func (d *daemon) tryStart(p *process, spec string) error {
 		return client.NewFault(client.FaultNotExecutable, err.Error())
 	case p.state.IsRunning():
 		return client.NewFault(client.FaultAlreadyStarted, spec)
-	case p.state == client.Unknown || p.state == client.Stopping:
-		return client.NewFault(client.FaultFailed, spec+" is in state "+p.state.String())
+	case p.state == client.Unknown:
+		return client.NewFault(client.FaultFailed, spec+" is in an unknown process state")
+	case p.state == client.Stopping:
+		return client.NewFault(client.FaultAbnormalTermination, spec)
 	}
 	d.startProcess(p)
 	if p.spawnError != "" {
@@ -90,6 +93,9 @@ func (d *daemon) awaitRunning(ctx context.Context, p *process, spec string) erro
 			return true, nil
 		case client.Starting:
 			return false, nil
+		}
+		if p.spawnError != "" {
+			return false, client.NewFault(client.FaultSpawnError, spec)
 		}
 		return false, client.NewFault(client.FaultAbnormalTermination, spec)
 	})
@@ -374,8 +380,11 @@ func (r *rpc) processInfo(_ context.Context, spec string) (v any, err error) {
 func (r *rpc) allProcessInfo() (any, error) {
 	list := []any{}
 	r.daemon.locked(func() {
-		for _, g := range r.daemon.sorted() {
-			for _, p := range g.processes {
+		for _, name := range slices.Sorted(maps.Keys(r.daemon.groups)) {
+			processes := slices.SortedFunc(slices.Values(r.daemon.groups[name].processes), func(a, b *process) int {
+				return strings.Compare(a.config.Name, b.config.Name)
+			})
+			for _, p := range processes {
 				list = append(list, p.info(time.Now()))
 			}
 		}
@@ -451,10 +460,7 @@ func (r *rpc) configInfo() (any, error) {
 		}
 	})
 	slices.SortStableFunc(list, func(a, b any) int {
-		key := func(v any) string {
-			m := v.(map[string]any)
-			return m["group"].(string) + ":" + m["name"].(string)
-		}
+		key := func(v any) string { return v.(map[string]any)["name"].(string) }
 		return strings.Compare(key(a), key(b))
 	})
 	return list, nil

@@ -13,6 +13,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/slapos/slapos-go/internal/supervise/client"
 	"github.com/slapos/slapos-go/internal/xmlrpc"
 )
@@ -21,8 +23,14 @@ import (
 // is replaced; if something answers on it, that is ErrAlreadyRunning.
 func listen(ctx context.Context, cfg *config) (net.Listener, error) {
 	var dialer net.Dialer
-	if conn, err := dialer.DialContext(ctx, "unix", cfg.socket); err == nil {
+	conn, err := dialer.DialContext(ctx, "unix", cfg.socket)
+	switch {
+	case err == nil:
 		return nil, errors.Join(fmt.Errorf("%w: something answers on %s", ErrAlreadyRunning, cfg.socket), conn.Close())
+	case errors.Is(err, unix.EAGAIN):
+		return nil, fmt.Errorf("%w: something too busy to answer listens on %s", ErrAlreadyRunning, cfg.socket)
+	case !errors.Is(err, unix.ECONNREFUSED) && !errors.Is(err, unix.ENOENT):
+		return nil, fmt.Errorf("socket of the supervisor: %w", err)
 	}
 	// Made under another name, so that it appears with its mode and owner.
 	temporary := fmt.Sprintf("%s.%d", cfg.socket, os.Getpid())

@@ -8,9 +8,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/slapos/slapos-go/internal/atomicfile"
-	"github.com/slapos/slapos-go/internal/supervise/client"
 	"golang.org/x/sys/unix"
+
+	"github.com/slapos/slapos-go/internal/supervise/client"
 )
 
 // stateVersion is the version of the state file's format.
@@ -29,16 +29,19 @@ type savedState struct {
 
 type savedGroup struct {
 	Config    groupConfig             `json:"config"`
-	Processes map[string]savedProcess `json:"processes"` // by name; only those that exist
+	Processes map[string]savedProcess `json:"processes"` // by name; only those that were ever started
 }
 
 type savedProcess struct {
-	PID     int          `json:"pid"`
-	Ticks   uint64       `json:"ticks"`
-	Started time.Time    `json:"started"`
-	Logs    [2]logConfig `json:"logs"`
-	// Stopping tells that it was asked to end.
-	Stopping bool `json:"stopping,omitempty"`
+	PID        int          `json:"pid,omitempty"`   // 0 if it had ended
+	Ticks      uint64       `json:"ticks,omitempty"` // start time, belongs to PID
+	State      client.State `json:"state"`
+	Started    time.Time    `json:"started"`
+	Ended      time.Time    `json:"ended"`
+	ExitStatus int          `json:"exit_status,omitempty"`
+	SpawnError string       `json:"spawn_error,omitempty"`
+	Tries      int          `json:"tries,omitempty"`
+	Logs       [2]logConfig `json:"logs"`
 }
 
 // stateFile is the path of the state file of a configuration.
@@ -52,7 +55,7 @@ func (d *daemon) flush() {
 	}
 	text, err := json.Marshal(d.snapshot())
 	if err == nil {
-		err = atomicfile.Write(d.cfg.stateFile(), text, 0o600)
+		err = writeState(d.cfg.stateFile(), text)
 	}
 	if err != nil {
 		if !d.behind {
@@ -64,15 +67,34 @@ func (d *daemon) flush() {
 	d.dirty, d.behind = false, false
 }
 
+// writeState replaces the state file in one step. It is not forced to disk: what it
+// tells is void after a power failure.
+func writeState(path string, text []byte) error {
+	temporary := path + ".new"
+	err := remove(temporary)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, remove(temporary))
+	}
+	return os.Rename(temporary, path)
+}
+
 func (d *daemon) snapshot() savedState {
 	s := savedState{Version: stateVersion, Boot: bootID()}
 	for _, g := range d.sorted() {
 		saved := savedGroup{Config: g.config, Processes: map[string]savedProcess{}}
 		for _, p := range g.processes {
-			if p.pid != 0 {
+			if !p.started.IsZero() {
 				saved.Processes[p.config.Name] = savedProcess{
-					PID: p.pid, Ticks: p.ticks, Started: p.started, Logs: p.logs,
-					Stopping: p.state == client.Stopping,
+					PID: p.pid, Ticks: p.ticks, State: p.state, Started: p.started, Ended: p.ended,
+					ExitStatus: p.exitStatus, SpawnError: p.spawnError, Tries: p.tries, Logs: p.logs,
 				}
 			}
 		}
@@ -82,7 +104,7 @@ func (d *daemon) snapshot() savedState {
 }
 
 // readState reads the state that a daemon left behind; nil if it ended cleanly
-// or the machine was booted since.
+// or the machine was booted since, and without a version if the file is no use.
 func readState(path string) (*savedState, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -98,8 +120,8 @@ func readState(path string) (*savedState, error) {
 		return nil, err
 	}
 	var s savedState
-	if err := json.Unmarshal(text, &s); err != nil {
-		return nil, fmt.Errorf("%s: %w (remove it once no process of this node runs)", path, err)
+	if err := json.Unmarshal(text, &s); err != nil || s.Version < 1 {
+		return &savedState{}, nil
 	}
 	if s.Version > stateVersion {
 		return nil, fmt.Errorf("%s: written by a newer version", path)
@@ -121,20 +143,16 @@ func (d *daemon) begin(left *savedState) error {
 		}
 	}
 	for _, cfg := range d.available {
-		old, known := saved[cfg.Name]
+		old := saved[cfg.Name]
 		delete(saved, cfg.Name)
-		if known && old.alive() && !cfg.isListener() {
+		if old.alive() && !old.Config.isListener() {
 			cfg = old.Config
 		}
-		if err := d.restore(cfg, old); err != nil {
-			return err
-		}
+		d.restore(cfg, old)
 	}
 	for _, old := range saved {
 		if old.alive() && !old.Config.isListener() {
-			if err := d.restore(old.Config, old); err != nil {
-				return err
-			}
+			d.restore(old.Config, old)
 		} else {
 			old.end()
 		}
@@ -146,27 +164,28 @@ func (d *daemon) begin(left *savedState) error {
 }
 
 // restore loads a group and adopts what is left of its processes.
-func (d *daemon) restore(cfg groupConfig, old savedGroup) error {
-	g, err := d.addGroup(cfg)
-	if err != nil {
-		return err
-	}
-	if cfg.isListener() {
+func (d *daemon) restore(cfg groupConfig, old savedGroup) {
+	g := d.addGroup(cfg)
+	if old.Config.isListener() || cfg.isListener() {
 		old.end() // its pipes went with the daemon before
-		return nil
+		return
 	}
 	for _, p := range g.processes {
-		if s, ok := old.Processes[p.config.Name]; ok {
+		switch s, ok := old.Processes[p.config.Name]; {
+		case !ok:
+		case s.PID != 0:
 			d.adopt(p, s)
+		case sameGroup(cfg, old.Config):
+			p.recall(s.State, s.Started, s.Ended, time.Now())
+			p.exitStatus, p.spawnError, p.tries = s.ExitStatus, s.SpawnError, s.Tries
 		}
 	}
-	return nil
 }
 
 // adopt makes a process of an earlier daemon ours. One that ended meanwhile is
 // EXITED, as if it had ended now.
 func (d *daemon) adopt(p *process, s savedProcess) {
-	p.adopted(s.Started, s.PID, s.Stopping, time.Now())
+	p.adopted(s.Started, s.PID, s.State == client.Stopping, time.Now())
 	if s.Logs != [2]logConfig{} {
 		p.logs = s.Logs
 	}
@@ -199,7 +218,7 @@ func (d *daemon) adoptUnnoted() error {
 				continue
 			}
 			if info, err := readProc(pid); err == nil && !info.dead() {
-				d.adopt(p, savedProcess{PID: pid, Ticks: info.ticks, Started: time.Now()})
+				d.adopt(p, savedProcess{PID: pid, Ticks: info.ticks, Started: time.Now(), State: client.Running})
 			}
 		}
 	}
@@ -227,6 +246,9 @@ func (g savedGroup) end() {
 // alive tells whether the very process still exists: its number may have been
 // given to another one.
 func (p savedProcess) alive() bool {
+	if p.PID <= 0 {
+		return false
+	}
 	info, err := readProc(p.PID)
 	return err == nil && !info.dead() && info.ticks == p.Ticks
 }

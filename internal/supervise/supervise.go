@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,6 +73,9 @@ func runOnce(ctx context.Context, o Options) (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if left != nil && left.Version == 0 {
+		log.Error("the state file cannot be read: looking for processes by their environment", "file", cfg.stateFile())
+	}
 	listener, err := listen(ctx, cfg)
 	if err != nil {
 		return false, err
@@ -80,17 +84,19 @@ func runOnce(ctx context.Context, o Options) (again bool, err error) {
 	server := newServer(d, listener)
 	pid := os.Getpid()
 	if err := atomicfile.Write(cfg.pidFile, []byte(strconv.Itoa(pid)+"\n"), 0o644); err != nil {
-		return false, errors.Join(err, server.stop())
+		log.Error("cannot write the pid file", "file", cfg.pidFile, "error", err) // a full disk must not end all services
 	}
 	d.locked(func() { err = d.begin(left) })
 	if err != nil {
+		close(d.quit)
 		d.abandon()
-		return false, errors.Join(err, server.stop())
+		return false, errors.Join(err, server.stop(), remove(cfg.socket), remove(cfg.pidFile))
 	}
 	log.Info("supervisor started", "pid", pid)
 	d.wait.Go(d.rotateLoop)
 	d.wait.Go(server.serve)
 	again = d.loop(ctx)
+	close(d.quit)
 	err = server.stop()
 	d.abandon()
 	return again, errors.Join(err, remove(cfg.socket), remove(cfg.pidFile), remove(cfg.stateFile()))
@@ -103,6 +109,9 @@ func remove(path string) error {
 	return nil
 }
 
+// lockPatience is how long the lock of a daemon that is just ending is waited for.
+const lockPatience = 2 * time.Second
+
 // acquire takes the lock that keeps a second daemon away. It ends with the process,
 // however that ends, and is not inherited.
 func acquire(path string) (io.Closer, error) {
@@ -110,7 +119,12 @@ func acquire(path string) (io.Closer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock of the supervisor: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+			break
+		}
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = fmt.Errorf("%w (it holds %s)", ErrAlreadyRunning, path)
 	}
