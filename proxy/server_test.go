@@ -395,18 +395,19 @@ func TestServeStopsInOrder(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 	require.Equal(t, 200, answer.StatusCode)
 
-	// A call that is being sent when the end comes is still answered.
+	// A call that is being served when the end comes is still answered.
 	conn, err := net.Dial("tcp", l.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()
 	body := "url=u&computer_id=computer&state=available"
-	_, err = fmt.Fprintf(conn, "POST /supplySupply HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		len(body), body[:10])
+	_, err = fmt.Fprintf(conn, "POST /supplySupply HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"+
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n", len(body))
 	require.NoError(t, err)
-	time.Sleep(50 * time.Millisecond)
+	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))) // now the body is being read
+	require.NoError(t, err)
 	stop()
-	time.Sleep(50 * time.Millisecond)
-	_, err = io.WriteString(conn, body[10:])
+	time.Sleep(20 * time.Millisecond)
+	_, err = io.WriteString(conn, body)
 	require.NoError(t, err)
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(20*time.Second)))
 	got, err := io.ReadAll(conn)
