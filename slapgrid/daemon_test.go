@@ -142,7 +142,7 @@ func TestSupervisors(t *testing.T) {
 
 func TestLaunchThatFails(t *testing.T) {
 	b := newBench(t, 0)
-	node := b.realNode(slapgrid.SupervisorReal)
+	b.realNode(slapgrid.SupervisorReal)
 	b.cfg.Environ = []string{"PATH=/nowhere"}
 	node, err := slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
 	require.NoError(t, err)

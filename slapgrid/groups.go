@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,7 +50,13 @@ func (p *partition) groupSections(programs []program) []byte {
 	f.section("group:"+p.id, "programs", strings.Join(names, ","))
 	for i, prog := range programs {
 		log := escapePercent(filepath.Join(p.dir, "."+names[i]+".log"))
-		f.section("program:"+names[i],
+		// A daemon refuses users that the account database does not have;
+		// such a one can only be its own.
+		var account []string
+		if p.owner.Known {
+			account = []string{"user", strconv.Itoa(p.owner.UID), "group", strconv.Itoa(p.owner.GID)}
+		}
+		f.section("program:"+names[i], slices.Concat([]string{
 			"directory", escapePercent(p.dir),
 			"command", escapePercent(prog.command),
 			"process_name", escapePercent(prog.processName),
@@ -57,14 +64,15 @@ func (p *partition) groupSections(programs []program) []byte {
 			"startsecs", "0", "startretries", "0", "exitcodes", "0",
 			"stopsignal", "TERM", "stopwaitsecs", "60",
 			"stopasgroup", "true", "killasgroup", "true",
-			"user", strconv.Itoa(p.owner.UID), "group", strconv.Itoa(p.owner.GID),
+		}, account, []string{
 			"serverurl", "AUTO", "redirect_stderr", "true",
 			"stdout_logfile", log,
 			"stdout_logfile_maxbytes", "100KB", "stdout_logfile_backups", "1",
 			"stderr_logfile", log,
 			"stderr_logfile_maxbytes", "100KB", "stderr_logfile_backups", "1",
 			"environment", escapePercent(fmt.Sprintf(`USER="%s",LOGNAME="%s",HOME="%s"`,
-				p.owner.Name, p.owner.Name, p.owner.Home)))
+				p.owner.Name, p.owner.Name, p.owner.Home)),
+		})...)
 	}
 	return f.Bytes()
 }

@@ -3,6 +3,7 @@ package slapgrid
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slapos/slapos-go/slap"
 )
@@ -50,7 +51,7 @@ func (p *partition) steps(forceStop bool) ([]partitionStep, error) {
 }
 
 func concat(first, second []partitionStep, more ...partitionStep) []partitionStep {
-	return append(append(append([]partitionStep{}, first...), second...), more...)
+	return slices.Concat(first, second, more)
 }
 
 // runSteps runs steps in order up to the first failure.

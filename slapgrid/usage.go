@@ -103,7 +103,7 @@ func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
 	for _, j := range contributors {
 		if err != nil {
 			j.unsent = true
-			err := fmt.Errorf("Cannot report usage for '%s': %w", j.p.id, err)
+			err := compatf("Cannot report usage for '%s': %w", j.p.id, err)
 			j.p.log.ErrorContext(ctx, err.Error())
 			j.p.reportError(ctx, err)
 			continue

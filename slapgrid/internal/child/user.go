@@ -13,8 +13,10 @@ type User struct {
 	// UID and GID are the numeric ids; GID is the group of the directory the
 	// account was read from.
 	UID, GID int
-	// Name and Home come from the account database.
+	// Name and Home come from the account database, which may not have it:
+	// then Known is false.
 	Name, Home string
+	Known      bool
 	groups     []uint32
 	dir        string
 }
@@ -54,7 +56,7 @@ func (u *User) Resolve() error {
 		u.Name, u.Home = strconv.Itoa(u.UID), u.dir
 		return nil
 	}
-	u.Name, u.Home = account.Username, account.HomeDir
+	u.Name, u.Home, u.Known = account.Username, account.HomeDir, true
 	u.groups = supplementary(account, u.GID)
 	return nil
 }
