@@ -28,6 +28,7 @@ func (e *StatusError) Error() string {
 // Client calls the methods of one server. It is safe for concurrent use.
 type Client struct {
 	base      *url.URL
+	user      *url.Userinfo // nil: none
 	transport *http.Transport
 }
 
@@ -53,7 +54,8 @@ func NewClient(serverURL string) (*Client, error) {
 	case base.Scheme != "http" || base.Host == "":
 		return nil, fmt.Errorf("xmlrpc: server URL %q is neither unix:// nor http://", base.Redacted())
 	}
-	c.base = &url.URL{Scheme: base.Scheme, Host: base.Host, User: base.User}
+	c.base = &url.URL{Scheme: base.Scheme, Host: base.Host}
+	c.user = base.User
 	return c, nil
 }
 
@@ -100,6 +102,10 @@ func (c *Client) do(ctx context.Context, verb, path string, body io.Reader) (*ht
 	request, err := http.NewRequestWithContext(ctx, verb, c.base.JoinPath(path).String(), body)
 	if err != nil {
 		return nil, err
+	}
+	if c.user != nil {
+		password, _ := c.user.Password()
+		request.SetBasicAuth(c.user.Username(), password)
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "text/xml")
