@@ -55,8 +55,9 @@ func newBench(tb testing.TB, n int) *bench {
 		master: proxytest.New(tb), log: &syncBuffer{},
 	}
 	b.supervisor = newFakeSupervisor(b.inst)
-	b.calls = &recorder{next: &http.Transport{}}
-	tb.Cleanup(b.calls.next.(*http.Transport).CloseIdleConnections)
+	transport := &http.Transport{}
+	b.calls = &recorder{next: transport}
+	tb.Cleanup(transport.CloseIdleConnections)
 	b.mkdir(b.soft, 0o755)
 	require.NoError(tb, os.Mkdir(b.inst, 0o755))
 	for i := range n {
@@ -245,12 +246,17 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 		r.mu.Unlock()
 	}
 	if status != 0 {
-		return &http.Response{
-			StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: http.Header{}, Body: readCloser{strings.NewReader("")}, Request: req,
-		}, nil
+		return answer(req, status, ""), nil
 	}
 	return r.next.RoundTrip(req)
+}
+
+// answer makes the answer of a master.
+func answer(req *http.Request, status int, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: readCloser{strings.NewReader(body)}, Request: req,
+	}
 }
 
 // take returns the calls since the last time.

@@ -29,31 +29,8 @@ func (b *bench) realNode(kind slapgrid.SupervisorKind) *slapgrid.Node {
 	b.cfg.SupervisorCommand = []string{self, superviseRole}
 	node, err := slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
 	require.NoError(b.tb, err)
-	b.tb.Cleanup(b.shutdown)
+	b.tb.Cleanup(func() { require.NoError(b.tb, node.StopSupervisor(b.background())) })
 	return node
-}
-
-// shutdown ends the supervisor and waits until it is gone.
-func (b *bench) shutdown() {
-	socket := filepath.Join(b.inst, "sv.sock")
-	c, err := client.New(socket)
-	require.NoError(b.tb, err)
-	defer c.Close()
-	pid, err := c.PID(b.background())
-	if err != nil {
-		pid, _ = strconv.Atoi(strings.TrimSpace(readOr(filepath.Join(b.inst, "var/run/supervisord.pid"))))
-	}
-	ctx := b.background()
-	if err := c.Shutdown(ctx); err != nil {
-		return // none runs
-	}
-	if pid == 0 {
-		return
-	}
-	require.Eventually(b.tb, func() bool {
-		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-		return err != nil || strings.Contains(readOr(fmt.Sprintf("/proc/%d/stat", pid)), ") Z ")
-	}, 30*time.Second, 20*time.Millisecond)
 }
 
 func readOr(path string) string {

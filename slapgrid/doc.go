@@ -10,17 +10,81 @@
 //	Usage         sends usage reports and destroys what has to go
 //	Bang          asks the master to have the whole node processed again
 //
+// A job is an ordered list of small steps, each idempotent, one in a file of
+// its own: reading the lists in steps.go and software.go is reading the agent.
+// An agent that is killed at any moment leaves a state from which the next
+// pass goes on.
+//
 // The smallest agent:
 //
 //	node, err := slapgrid.New(slapgrid.Config{
 //		MasterURL: "http://127.0.0.1:5000", ComputerID: "computer",
 //		SoftwareRoot: "/opt/slapgrid", InstanceRoot: "/srv/slapgrid",
+//		SupervisorCommand: []string{"/usr/bin/slapos", "node", "slapos-supervisor"},
 //		Environ: os.Environ(),
 //	})
 //	report, err := node.Instances(ctx, slapgrid.InstanceOptions{})
 //	os.Exit(report.ExitCode())
 //
-// Three seams have at least two implementations each: [Builder] (buildout
-// releases and program releases), [Supervisor] (the embedded daemon and the
-// real supervisord, behind the same socket) and [PromiseRunner].
+// # Seams
+//
+// Three interfaces have at least two implementations each:
+//
+//   - [Builder]: buildout profiles (.cfg), built by the real zc.buildout, and
+//     program releases, which are directories or archives with executables;
+//   - [Supervisor]: the daemon behind the socket of the instance root, the
+//     embedded one or the real supervisord. One that answers is used,
+//     whichever it is; there are never two;
+//   - [PromiseRunner]: executables in etc/promise and Python plugins in
+//     etc/plugin, the latter each in a process of the release's interpreter.
+//
+// # Buildout
+//
+// Releases are bootstrapped by the script that the key buildout names; else by
+// the zc.buildout that the configured Python can import; else by a pinned one,
+// which pip installs once for each version of Python in the directory
+// .buildout of the software root. The last needs a Python with pip or venv.
+// bin/buildout of a release refers to the buildout that made it, which must
+// therefore stay.
+//
+// # Users
+//
+// As root, programs of releases and partitions run as the owner of the
+// software root or partition; roots that belong to root are refused unless
+// [Config.AllowRoot] is set. As an ordinary user everything runs as that user.
+// Children get a cleaned environment, have a mask of their own, no descriptor
+// of the agent's but the standard ones, and die with the agent; at the end of
+// their time limit the whole process tree is ended.
+//
+// # Compatibility
+//
+// Files under both roots, calls to the master, exit codes and the texts of
+// logs and errors are those of slapos.core; where its versions 1.6.10 and 1.26
+// differ, the newer. These are different on purpose:
+//
+//   - naming releases or partitions forces them, as documented and as 1.6.10;
+//   - promise_timeout of the configuration file is honoured;
+//   - a run that is forced (also by ForceStop) removes the stored timestamp
+//     first, so that the next run tries again what failed or was stopped;
+//   - garbage collection spares available releases that are not selected;
+//   - bin/buildout without an interpreter line is run itself;
+//   - a retention delay that is no number counts as zero, with a warning;
+//   - usage reports are removed once the master has taken them, text is
+//     escaped, and a failure is charged to each contributor;
+//   - links in a destroyed partition are unlinked, never followed;
+//   - promises run in the order of their names; an executable that failed
+//     stays failed until it is due again; the files that only 1.6.10 wrote are
+//     neither written nor removed;
+//   - an event listener without a command is not written;
+//   - programs whose names would break the supervisor's files are refused;
+//   - users unknown to the account database can run a node for themselves;
+//   - the supervisor is always told when a partition is started or stopped, as
+//     an agent that was killed may have changed its files without telling;
+//   - partitions are processed in parallel; Parallel = 1 gives the reference's
+//     order.
+//
+// Not in this version: the binary cache (releases are built, except that those
+// which must come from the cache fail), firewall rules and managers (each pass
+// warns when they are configured), the removal of .requested_state files left
+// by old releases.
 package slapgrid

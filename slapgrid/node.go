@@ -144,8 +144,8 @@ func (n *Node) EnsureSupervisor(ctx context.Context) error {
 	return n.supervisor.Ensure(ctx)
 }
 
-// WriteSupervisorConf writes the configuration of the supervisor, with an
-// event listener that has no command, and launches nothing.
+// WriteSupervisorConf writes the configuration of the supervisor, without an
+// event listener, and launches nothing.
 func (n *Node) WriteSupervisorConf(context.Context) error {
 	if err := n.checkRoots(); err != nil {
 		return err
