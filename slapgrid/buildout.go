@@ -117,7 +117,7 @@ func copyNetrc(dir *confined.Dir, owner child.User, path string) error {
 	if err := dir.Delete(".netrc"); err != nil {
 		return err
 	}
-	data, err := os.ReadFile(source)
+	data, err := confined.ReadForeign(source, owner.UID)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
@@ -263,10 +263,7 @@ func (b *buildoutBuilder) instanceBinary(ctx context.Context, j InstanceJob, run
 // writeProfile writes buildout.cfg of a partition: the template of the release
 // and what the agent adds, which wins.
 func (b *buildoutBuilder) writeProfile(j InstanceJob, dir *confined.Dir, owner child.User) error {
-	template, err := os.ReadFile(filepath.Join(j.SoftwareDirectory, "instance.cfg"))
-	if errors.Is(err, fs.ErrNotExist) {
-		template, err = os.ReadFile(filepath.Join(j.SoftwareDirectory, "template.cfg"))
-	}
+	template, err := readTemplate(j.SoftwareDirectory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return compatf("Software Release %s is not correctly installed.\nMissing file: %s",
 			j.URL, filepath.Join(j.SoftwareDirectory, "instance.cfg"))
@@ -282,6 +279,19 @@ func (b *buildoutBuilder) writeProfile(j InstanceJob, dir *confined.Dir, owner c
 		return nil
 	}
 	return dir.Lchown("buildout.cfg", os.Getuid(), owner.GID)
+}
+
+// readTemplate reads the profile that a release has for its partitions.
+func readTemplate(software string) ([]byte, error) {
+	owner, err := child.Owner(software)
+	if err != nil {
+		return nil, err
+	}
+	template, err := confined.ReadForeign(filepath.Join(software, "instance.cfg"), owner.UID)
+	if errors.Is(err, fs.ErrNotExist) {
+		return confined.ReadForeign(filepath.Join(software, "template.cfg"), owner.UID)
+	}
+	return template, err
 }
 
 // profileTail tells buildout which partition it works for.

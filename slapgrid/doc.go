@@ -84,7 +84,6 @@
 //     order.
 //
 // Not in this version: the binary cache (releases are built, except that those
-// which must come from the cache fail), firewall rules and managers (each pass
-// warns when they are configured), the removal of .requested_state files left
-// by old releases.
+// which must come from the cache fail), firewall rules and managers: each pass
+// warns when they are configured.
 package slapgrid

@@ -272,7 +272,7 @@ func TestPeriodicity(t *testing.T) {
 	old := time.Now().Add(-time.Hour)
 	for text, again := range map[string]bool{"1": true, "-1": false, "0": true, "36000": false, "nonsense": false} {
 		b := deployable(t, 1, "echo x >> worked", slap.StateStopped)
-		b.write(filepath.Join(b.releaseDir(sr), "periodicity"), text, 0o644)
+		b.write(filepath.Join(b.releaseDir(sr), "periodicity"), text, 0o640)
 		b.instances(0, plain)
 		require.NoError(t, os.Chtimes(b.partition(0, ".timestamp"), old, old))
 		b.instances(0, plain)
@@ -340,6 +340,13 @@ func TestMasterAway(t *testing.T) {
 	require.ErrorIs(t, err, slap.ErrServer)
 	_, err = b.node().Promises(ctxOf(t), slapgrid.PromiseOptions{})
 	require.ErrorIs(t, err, slap.ErrServer)
+
+	// An older agent's note about a stopped partition is respected.
+	b.write(b.partition(0, ".requested_state"), "stopped", 0o644)
+	b.instances(slapgrid.ExitOffline, plain)
+	require.False(t, b.supervisor.started("slappart0"))
+	require.True(t, b.supervisor.started("slappart1"))
+	require.NoFileExists(t, b.partition(0, ".requested_state"))
 
 	// Lost in the middle of a pass.
 	b.calls.fail = map[string]int{"startedComputerPartition": 502}

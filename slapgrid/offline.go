@@ -3,9 +3,13 @@ package slapgrid
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 )
 
 // awayStatuses are the answers that mean that the master does not work at the
@@ -26,8 +30,39 @@ func isAway(err error) bool {
 func (n *Node) offline(ctx context.Context, report *Report) *Report {
 	n.log.InfoContext(ctx, "Processing computer partitions offline...")
 	report.Offline = true
-	if report.OfflineErr = n.supervisor.StartAll(ctx); report.OfflineErr != nil {
+	report.OfflineErr = n.stopLegacy(ctx)
+	if err := n.supervisor.StartAll(ctx); err != nil {
+		report.OfflineErr = errors.Join(report.OfflineErr, err)
+	}
+	if report.OfflineErr != nil {
 		n.log.ErrorContext(ctx, "Error in offline mode while starting partitions:", "error", report.OfflineErr)
 	}
 	return report
+}
+
+// requestedState is where older agents noted the state of a partition, whose
+// supervisor entry they left in place.
+const requestedState = ".requested_state"
+
+// stopLegacy stops the partitions that an older agent knew to be stopped, and
+// forgets what it noted.
+func (n *Node) stopLegacy(ctx context.Context) error {
+	entries, err := os.ReadDir(n.cfg.InstanceRoot)
+	if err != nil {
+		return err
+	}
+	var all []error
+	for _, entry := range entries {
+		path := filepath.Join(n.cfg.InstanceRoot, entry.Name(), requestedState)
+		data, err := confined.ReadForeign(path, os.Getuid())
+		if err != nil {
+			continue // usually absent
+		}
+		all = append(all, os.Remove(path))
+		if strings.TrimSpace(string(data)) == string(slap.StateStopped) {
+			p := &partition{node: n, log: n.log, id: entry.Name()}
+			all = append(all, p.removeGroups(ctx))
+		}
+	}
+	return errors.Join(all...)
 }

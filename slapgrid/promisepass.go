@@ -34,6 +34,9 @@ func (n *Node) Promises(ctx context.Context, o PromiseOptions) (*Report, error) 
 func (n *Node) promiseJob(ctx context.Context, s *slap.ComputerPartition) Outcome {
 	p, done := n.prepare(ctx, s)
 	if done != nil {
+		if done.Err != nil && !done.Harmless {
+			done.Err = asPromise(done.Err)
+		}
 		return *done
 	}
 	defer p.close()
@@ -51,7 +54,10 @@ func (n *Node) promiseJob(ctx context.Context, s *slap.ComputerPartition) Outcom
 	err := p.checkPromises(ctx, promiseMode{force: true})
 	if err != nil && !isPromiseError(err) {
 		p.log.ErrorContext(ctx, err.Error())
-		err = &PromiseError{Name: "(launcher)", Message: err.Error()}
+		err = asPromise(err)
 	}
 	return p.outcome(ActionProcessed, err)
 }
+
+// asPromise makes any failure one of the promises: the pass knows no other.
+func asPromise(err error) error { return &PromiseError{Name: "(launcher)", Message: err.Error()} }

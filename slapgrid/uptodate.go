@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
+	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 )
 
 // upToDate decides whether a partition has nothing new and was processed
@@ -64,7 +67,11 @@ func (p *partition) periodicity() (time.Duration, error) {
 		return fallback, nil
 	}
 	path := filepath.Join(p.releaseDir, "periodicity")
-	data, err := os.ReadFile(path)
+	owner, err := child.Owner(p.releaseDir)
+	if err != nil {
+		return fallback, nil // no release: the steps will tell
+	}
+	data, err := confined.ReadForeign(path, owner.UID)
 	if err != nil {
 		return fallback, nil // absent or unreadable: no wish of the release
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 	"github.com/slapos/slapos-go/tio"
 )
 
@@ -19,6 +20,7 @@ type usageJob struct {
 	// movements are what the partition consumed, files where it said so.
 	movements []tio.Movement
 	files     []usageFile
+	open      []*confined.Dir
 	// unsent tells that the usage did not get to the master: the partition is
 	// not destroyed in this run.
 	unsent bool
@@ -51,8 +53,8 @@ func (n *Node) Usage(ctx context.Context, _ UsageOptions) (*Report, error) {
 			report.Outcomes[i] = *done
 			continue
 		}
-		defer p.close()
 		jobs[i] = &usageJob{p: p}
+		defer jobs[i].close()
 	}
 	n.collectUsage(ctx, jobs)
 	n.sendNodeUsage(ctx)
@@ -113,9 +115,6 @@ func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
 				j.p.log.ErrorContext(ctx, "cannot remove a usage report that was sent", "file", f.name, "error", err)
 			}
 		}
-	}
-	for _, j := range contributors {
-		j.closeFiles()
 	}
 }
 

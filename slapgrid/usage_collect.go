@@ -64,6 +64,9 @@ func (j *usageJob) collect(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if dir != nil {
+			j.open = append(j.open, dir)
+		}
 		for _, name := range names {
 			file := usageFile{dir, place.dir + "/" + name}
 			data, err := dir.Read(file.name)
@@ -97,14 +100,12 @@ func openReports(root, dir string) (*confined.Dir, []string, error) {
 	return d, names, nil
 }
 
-func (j *usageJob) closeFiles() {
-	closed := map[*confined.Dir]bool{}
-	for _, f := range j.files {
-		if !closed[f.dir] {
-			closed[f.dir] = true
-			_ = f.dir.Close() // only a directory handle
-		}
+// close closes what collect opened.
+func (j *usageJob) close() {
+	for _, dir := range j.open {
+		_ = dir.Close() // only a directory handle
 	}
+	j.p.close()
 }
 
 // sendNodeUsage sends the reports of the node itself, which are journals

@@ -54,6 +54,34 @@ func (d *Dir) Read(name string) ([]byte, error) {
 	return data, err
 }
 
+// ReadForeign returns the content of a regular file of another user, at a path
+// that may contain links. As root it reads only what that user can read as
+// well: a link must not make the agent copy the secrets of others.
+func ReadForeign(path string, uid int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	case info.Size() > MaxFile:
+		err = fmt.Errorf("larger than %d bytes", MaxFile)
+	case os.Getuid() == 0 && (!ok || int(st.Uid) != uid && info.Mode()&0o004 == 0):
+		err = fs.ErrPermission
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return readAll(f, info.Size())
+}
+
 // readAll reads a file of an expected size, and at most one byte more than
 // [MaxFile].
 func readAll(f *os.File, size int64) ([]byte, error) {

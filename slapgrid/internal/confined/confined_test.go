@@ -109,3 +109,31 @@ func TestMakeDirAndGiveTree(t *testing.T) {
 	require.NoError(t, syscall.Lstat(filepath.Join(path, "d/x"), &st))
 	require.Equal(t, uint32(65534), st.Uid)
 }
+
+func TestReadForeign(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(name), mode))
+		return path
+	}
+	public, secret := write("public", 0o644), write("secret", 0o600)
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(secret, link))
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o644))
+	data, err := ReadForeign(public, 65534)
+	require.NoError(t, err)
+	require.Equal(t, "public", string(data))
+	data, err = ReadForeign(link, os.Getuid())
+	require.NoError(t, err)
+	require.Equal(t, "secret", string(data))
+	_, err = ReadForeign(pipe, os.Getuid())
+	require.ErrorContains(t, err, "not a regular file")
+	_, err = ReadForeign(filepath.Join(dir, "none"), os.Getuid())
+	require.ErrorIs(t, err, os.ErrNotExist)
+	if os.Getuid() == 0 {
+		_, err = ReadForeign(link, 65534)
+		require.ErrorIs(t, err, os.ErrPermission)
+	}
+}
