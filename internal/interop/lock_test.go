@@ -32,7 +32,11 @@ func TestOneAgentAtATime(t *testing.T) {
 			cmd := c.sandbox.as(tools[working].slapos(withTimeout(t), "node", "instance", "--now", "--cfg", c.config))
 			cmd.Stdout, cmd.Stderr = out, out
 			require.NoError(t, cmd.Start())
-			eventually(t, "the pass is at work", func() (bool, string) { return c.runs(t, c.part) > before, "" })
+			eventually(t, "the pass is at work", func() (bool, string) {
+				text, err := os.ReadFile(out.Name())
+				require.NoError(t, err)
+				return c.runs(t, c.part) > before, string(text)
+			})
 			for name, other := range tools {
 				c.tool = other
 				r := c.run(t, "node", "instance", "--now", "--cfg", c.config)
