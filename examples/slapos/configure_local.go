@@ -1,0 +1,259 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slapos/slapos-go/internal/atomicfile"
+	"github.com/slapos/slapos-go/internal/configparser"
+)
+
+const configureLocalLong = `Writes the configuration of a node that has its own master on this machine, prepares its
+partitions, and starts the supervisor, which keeps the master running. Must be run as root,
+except when all four directories are given: then everything belongs to the user who runs
+it, and neither users nor addresses are made.
+
+Exit status: 0 done, 1 error, 5 not run as root.`
+
+//go:embed templates/*.tmpl
+var templates embed.FS
+
+// localOptions are the options of "slapos configure local".
+type localOptions struct {
+	cfg                        *cfgOption
+	interfaceName, ipv4Network string
+	partitions                 string
+	ip, port                   string
+	instanceRoot, softwareRoot string
+	buildout, configuration    string
+}
+
+// localSetup is what the templates know.
+type localSetup struct {
+	ComputerID, MasterURL                     string
+	Host, Port                                string
+	InterfaceName, IPv4LocalNetwork           string
+	PartitionAmount                           string
+	InstanceRoot, SoftwareRoot                string
+	BuildoutDirectory, ConfigurationDirectory string
+	Program                                   string
+	Root                                      bool
+	UID, GID                                  int
+}
+
+// newConfigureLocal is "slapos configure local".
+func newConfigureLocal(a *app) *cobra.Command {
+	o := localOptions{
+		interfaceName: "lo", ipv4Network: "10.0.0.0/16", partitions: "20", ip: "127.0.0.1", port: "8080",
+	}
+	cmd := leaf(otherGroup, "local", "configure a slapos node, from scratch to ready-to-use, using slapproxy", configureLocalLong,
+		func(cmd *cobra.Command, _ []string) error { return a.configureLocal(cmd, o) })
+	f := optionsOf(cmd)
+	o.cfg = &cfgOption{}
+	f.text(&o.cfg.path, "--cfg", "Node configuration to use instead of the one that is written.")
+	f.text(&o.interfaceName, "--interface-name", "Network interface that gets the addresses of the partitions (default: lo).")
+	f.number(&o.partitions, "--partition-number", "Number of partitions (default: 20).")
+	f.text(&o.ipv4Network, "--ipv4-local-network", "Network of the partitions' local IPv4 addresses; it should be used by nothing else (default: 10.0.0.0/16).")
+	f.text(&o.ip, "--daemon-listen-ip", "Address of the master (default: 127.0.0.1).")
+	f.number(&o.port, "--daemon-listen-port", "Port of the master (default: 8080).")
+	f.text(&o.instanceRoot, "--slapos-instance-root", "Directory of the partitions (default: /srv/slapgrid).")
+	f.text(&o.softwareRoot, "--slapos-software-root", "Directory of the Software Releases (default: /opt/slapgrid).")
+	f.text(&o.buildout, "--slapos-buildout-directory", "Directory of the master's database and of the logs (default: /opt/slapos).")
+	f.text(&o.configuration, "--slapos-configuration-directory", "Directory of the configuration files (default: /etc/opt/slapos).")
+	return cmd
+}
+
+// configureLocal runs the documented steps (spec cli.md 5.11).
+func (a *app) configureLocal(cmd *cobra.Command, o localOptions) error {
+	setup, err := a.localSetup(o)
+	if err != nil {
+		return err
+	}
+	config := filepath.Join(setup.ConfigurationDirectory, "slapos.cfg")
+	if _, err := os.Lstat(config); err == nil {
+		a.log.Error("A SlapOS configuration directory already exist at " + config + ". Aborting.")
+		return status(exitFailure)
+	}
+	if err := os.MkdirAll(setup.ConfigurationDirectory, 0o777); err != nil {
+		return err
+	}
+	if err := setup.write("slapos.cfg", config, 0o644); err != nil {
+		return err
+	}
+	if o.cfg.path != "" {
+		config = a.expandHome(o.cfg.path)
+	}
+	file, err := configparser.Load(config)
+	if err != nil {
+		return err
+	}
+	if err := setup.writeMaster(file); err != nil {
+		return err
+	}
+	return a.startLocal(cmd.Context(), setup, config, file)
+}
+
+// localSetup collects the values of the templates and checks who runs the command.
+func (a *app) localSetup(o localOptions) (*localSetup, error) {
+	given := o.instanceRoot != "" && o.softwareRoot != "" && o.buildout != "" && o.configuration != ""
+	if a.euid != 0 && !given {
+		return nil, errNotRoot
+	}
+	setup := &localSetup{
+		ComputerID: "local_computer", Host: o.ip, Port: o.port,
+		InterfaceName: o.interfaceName, IPv4LocalNetwork: o.ipv4Network, PartitionAmount: o.partitions,
+		Root: a.euid == 0, UID: a.euid, GID: os.Getegid(),
+	}
+	host := o.ip
+	if strings.Contains(host, ":") {
+		host = "[" + strings.Trim(host, "[]") + "]"
+	}
+	setup.MasterURL = "http://" + host + ":" + o.port
+	for _, directory := range []struct {
+		p               *string
+		given, fallback string
+	}{
+		{&setup.InstanceRoot, o.instanceRoot, "/srv/slapgrid"},
+		{&setup.SoftwareRoot, o.softwareRoot, "/opt/slapgrid"},
+		{&setup.BuildoutDirectory, o.buildout, "/opt/slapos"},
+		{&setup.ConfigurationDirectory, o.configuration, "/etc/opt/slapos"},
+	} {
+		path := directory.given
+		if path == "" {
+			path = directory.fallback
+		}
+		absolute, err := filepath.Abs(a.expandHome(path))
+		if err != nil {
+			return nil, err
+		}
+		*directory.p = absolute
+	}
+	program, err := localProgram(setup.BuildoutDirectory)
+	setup.Program = program
+	return setup, err
+}
+
+// localProgram is the slapos program that the installation has, or this one.
+func localProgram(buildout string) (string, error) {
+	installed := filepath.Join(buildout, "bin", "slapos")
+	if info, err := os.Stat(installed); err == nil && info.Mode().IsRegular() {
+		return installed, nil
+	}
+	return os.Executable()
+}
+
+// write renders a template into a file.
+func (s *localSetup) write(name, path string, mode fs.FileMode) error {
+	parsed, err := template.ParseFS(templates, "templates/"+name+".tmpl")
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := parsed.Execute(&text, s.escaped()); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, text.Bytes(), mode)
+}
+
+// escaped doubles the percent signs, which mean references in all three files.
+func (s *localSetup) escaped() *localSetup {
+	c := *s
+	for _, p := range []*string{
+		&c.InterfaceName, &c.IPv4LocalNetwork, &c.MasterURL, &c.Host,
+		&c.InstanceRoot, &c.SoftwareRoot, &c.BuildoutDirectory, &c.ConfigurationDirectory, &c.Program,
+	} {
+		*p = strings.ReplaceAll(*p, "%", "%%")
+	}
+	return &c
+}
+
+// writeMaster writes the configuration of the master, tells the supervisor to
+// keep it running, and makes the directory of the logs.
+func (s *localSetup) writeMaster(file *configparser.File) error {
+	for key, p := range map[string]*string{
+		"instance_root": &s.InstanceRoot, "software_root": &s.SoftwareRoot, "computer_id": &s.ComputerID,
+	} {
+		value, err := file.Get("slapos", key)
+		if err != nil {
+			return err
+		}
+		*p = value
+	}
+	if err := s.write("slapos-proxy.cfg", filepath.Join(s.ConfigurationDirectory, "slapos-proxy.cfg"), 0o644); err != nil {
+		return err
+	}
+	programs := filepath.Join(s.InstanceRoot, "etc", "supervisord.conf.d")
+	if err := os.MkdirAll(programs, 0o755); err != nil {
+		return err
+	}
+	if err := s.write("slapproxy.conf", filepath.Join(programs, "slapproxy.conf"), 0o600); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(s.BuildoutDirectory, "log"), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// startLocal makes the directories, starts the supervisor with the master, and
+// registers the computer at it.
+func (a *app) startLocal(ctx context.Context, s *localSetup, config string, file *configparser.File) error {
+	// The master is not up yet, so this fails in the end; it makes the directories.
+	var said bytes.Buffer
+	if err := a.formatLocal(ctx, s, config, &said); err != nil {
+		a.log.Debug(err.Error() + "\n" + said.String())
+	}
+	node, err := a.supervisorNode(file)
+	if err != nil {
+		return err
+	}
+	if err := a.linkClient(config); err != nil {
+		return err
+	}
+	if err := node.EnsureSupervisor(ctx); err != nil {
+		return err
+	}
+	if err := a.waitMaster(ctx, s); err != nil {
+		return err
+	}
+	if err := a.formatLocal(ctx, s, config, a.stderr); err != nil {
+		a.log.Warn("the computer could not be prepared: " + err.Error())
+	}
+	return nil
+}
+
+// formatLocal runs "node format" as a program of its own.
+func (a *app) formatLocal(ctx context.Context, s *localSetup, config string, output io.Writer) error {
+	command := exec.CommandContext(ctx, s.Program, "node", "format", "--now", "--cfg", config)
+	command.Env, command.Stdout, command.Stderr = a.env, output, output
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%s node format: %w", s.Program, err)
+	}
+	return nil
+}
+
+// linkClient lets the client commands of this user find the node's configuration.
+func (a *app) linkClient(config string) error {
+	directory := a.expandHome("~/.slapos")
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return err
+	}
+	link := filepath.Join(directory, "slapos-client.cfg")
+	err := os.Symlink(config, link)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}

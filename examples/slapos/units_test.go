@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/slap"
+)
+
+func TestPretty(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		in   map[string]any
+		want string
+	}{
+		{name: "nil", want: "{}"},
+		{name: "sorted on one line", in: map[string]any{"b": "2", "a": "it's"}, want: `{'a': "it's", 'b': '2'}`},
+		{name: "other values", in: map[string]any{"n": nil, "t": true, "i": int64(3)}, want: "{'i': 3, 'n': None, 't': True}"},
+		{
+			name: "one key a line",
+			in:   map[string]any{"one": strings.Repeat("x", 40), "two": strings.Repeat("y", 40)},
+			want: "{'one': '" + strings.Repeat("x", 40) + "',\n 'two': '" + strings.Repeat("y", 40) + "'}",
+		},
+		{
+			name: "long texts are split behind blanks",
+			in:   map[string]any{"k": strings.Repeat("word ", 20) + "end"},
+			want: "{'k': '" + strings.Repeat("word ", 14) + "'\n      '" + strings.Repeat("word ", 6) + "end'}",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) { require.Equal(t, tc.want, pretty(tc.in)) })
+	}
+}
+
+func TestWriteJSON(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, writeJSON(&b, map[string]string{"b": "<é>&", "a": "😀"}))
+	require.Equal(t, "{\n  \"a\": \"\\ud83d\\ude00\",\n  \"b\": \"<\\u00e9>&\"\n}\n", b.String())
+}
+
+func TestKeyValues(t *testing.T) {
+	got, err := keyValues([]string{"a=a=b", "empty=", "text=two\nlines"})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(slap.Parameters{"a": "a=b", "empty": "", "text": "two\nlines"}, got))
+	_, err = keyValues([]string{"a"})
+	require.ErrorContains(t, err, "not enough values to unpack (expected 2, got 1)")
+	_, err = keyValues([]string{"a=1", "a=2"})
+	require.EqualError(t, err, "Multiple values provided for the same key 'a'")
+}
+
+func TestAliases(t *testing.T) {
+	require.Equal(t, map[string]string{"kvm": "https://x/kvm.cfg", "w": "u"},
+		aliases("\nkvm https://x/kvm.cfg\n  w \t u\n\nbroken\n"))
+}
+
+func TestParametersFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	for _, tc := range []struct {
+		name, file, text, serialisation string
+		want                            slap.Parameters
+	}{
+		{
+			name: "JSON as JSON keeps order and numbers", file: "a.json", text: `{"b":1.50,"a":[true]}`,
+			serialisation: "json-in-xml", want: slap.Parameters{"_": "{\n  \"b\": 1.50,\n  \"a\": [\n    true\n  ]\n}"},
+		},
+		{
+			name: "JSON as XML", file: "a.json", text: `{"n":12,"f":1.5,"big":123456789012345678901234567890,"s":"x","l":[1]}`,
+			serialisation: "xml",
+			want:          slap.Parameters{"n": int64(12), "f": 1.5, "s": "x", "l": []any{int64(1)}},
+		},
+		{
+			name: "wrapped already", file: "a.json", text: `{"_":"{\"a\": 1}"}`,
+			serialisation: "json-in-xml", want: slap.Parameters{"_": `{"a": 1}`},
+		},
+		{
+			name: "YAML as JSON", file: "a.yaml", text: "a: 1\nb: [x, y]\n",
+			serialisation: "json-in-xml", want: slap.Parameters{"_": "{\n  \"a\": 1,\n  \"b\": [\n    \"x\",\n    \"y\"\n  ]\n}"},
+		},
+		{
+			name: "XML is taken as it is", file: "a.xml", text: `<instance><parameter id="k">v</parameter></instance>`,
+			serialisation: "json-in-xml", want: slap.Parameters{"k": "v"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			f, err := readParametersFile(write(tc.file, tc.text))
+			require.NoError(t, err)
+			got, err := f.serialise(tc.serialisation)
+			require.NoError(t, err)
+			delete(got, "big")
+			require.Empty(t, cmp.Diff(tc.want, got))
+		})
+	}
+	for _, bad := range []string{"[1]", "{", "{} {}", "null"} {
+		_, err := readParametersFile(write("bad.json", bad))
+		require.ErrorContains(t, err, "bad.json", bad)
+	}
+}
+
+// release is a software release with a schema, as files by path.
+var release = map[string]string{
+	"/sr/software.cfg.json": `{"serialisation": "json-in-xml", "software-type": {
+		"default": {"request": "schema/in.json"},
+		"xml": {"request": "schema/in.json", "serialisation": "xml"},
+		"broken": {"request": "schema/nosuch.json"}, "none": {}}}`,
+	"/sr/schema/in.json": `{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+		"properties": {"foo": {}, "a": {"const": "bar"}, "b": {"$ref": "common.json#/definitions/b"}},
+		"required": ["foo"], "additionalProperties": false}`,
+	"/sr/schema/common.json": `{"definitions": {"b": {"type": "string"}}}`,
+}
+
+func TestSchema(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := release[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(text))
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	for path, text := range release {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	for _, base := range []string{server.URL, dir, "file://" + dir} {
+		url := base + "/sr/software.cfg"
+		for _, tc := range []struct {
+			softwareType, serialisation string
+		}{{"", "json-in-xml"}, {"RootSoftwareInstance", "json-in-xml"}, {"xml", "xml"}} {
+			s, err := readSoftwareSchema(context.Background(), url, tc.softwareType)
+			require.NoError(t, err)
+			require.Equal(t, tc.serialisation, s.serialisation())
+			found, err := s.validate(context.Background(), map[string]any{"foo": 1, "a": "bar", "$schema": "x"})
+			require.NoError(t, err)
+			require.Empty(t, found)
+			found, err = s.validate(context.Background(), map[string]any{"a": "x", "c": 1})
+			require.NoError(t, err)
+			require.ElementsMatch(t, []string{
+				"$: 'foo' is a required property",
+				"$: Additional properties are not allowed ('c' was unexpected)",
+				"$.a: 'bar' was expected",
+			}, found)
+			found, err = s.validate(context.Background(), map[string]any{"foo": 1, "b": 2})
+			require.NoError(t, err)
+			require.Len(t, found, 1)
+			require.True(t, strings.HasPrefix(found[0], "$.b: "), found[0])
+		}
+	}
+	s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", "nosuch")
+	require.NoError(t, err)
+	_, err = s.validate(context.Background(), nil)
+	require.ErrorIs(t, err, errNoSchema)
+	for _, broken := range []string{"broken", "none"} {
+		s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", broken)
+		require.NoError(t, err)
+		_, err = s.validate(context.Background(), map[string]any{})
+		require.Error(t, err)
+		require.False(t, errors.Is(err, errNoSchema))
+	}
+	_, err = readSoftwareSchema(context.Background(), server.URL+"/other.cfg", "")
+	require.ErrorContains(t, err, "Unable to load JSON "+server.URL+"/other.cfg.json")
+}
+
+func TestSchemaOfDirectory(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "software"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "software", "schema.json"),
+		[]byte(`{"serialisation": "xml", "software-type": {"default": {"request": "in.json"}}}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "software", "in.json"), []byte(`{"required": ["a"]}`), 0o600))
+	s, err := readSoftwareSchema(context.Background(), dir, "")
+	require.NoError(t, err)
+	found, err := s.validate(context.Background(), map[string]any{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"$: 'a' is a required property"}, found)
+}
+
+func TestMessage(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("plain"), "plain"},
+		{
+			&slap.Error{Op: "supply", URL: "http://m/x", Status: 404, Kinds: []error{slap.ErrNotFound}},
+			"http://m/x\nsupply http://m/x",
+		},
+		{
+			&slap.Error{Op: "supply", URL: "http://m/x", Status: 500, Kinds: []error{slap.ErrServer}},
+			"500 Server Error: Internal Server Error for url: http://m/x\nsupply http://m/x",
+		},
+		{
+			&slap.Error{Op: "supply", URL: "http://m/x", Status: 403, Kinds: []error{slap.ErrAuthentication}},
+			"403 Client Error: Forbidden for url: http://m/x\nsupply http://m/x",
+		},
+	} {
+		require.Equal(t, tc.want, message(tc.err))
+	}
+}
+
+func TestNewsStatus(t *testing.T) {
+	news := func(texts ...string) []any {
+		var out []any
+		for _, text := range texts {
+			out = append(out, map[string]any{"text": text})
+		}
+		return out
+	}
+	require.Equal(t, "unsupported", newsStatus(nil, false))
+	require.Equal(t, "none", newsStatus(news("#building"), true))
+	require.Equal(t, "green", newsStatus(news("#access ok"), true))
+	require.Equal(t, "red", newsStatus(news("#error bad"), true))
+	require.Equal(t, "orange", newsStatus(news("#error bad", "#access ok"), true))
+}
+
+// TestOptionsHaveHelp checks that every option of every command is described and
+// that no two options of a command share a spelling.
+func TestOptionsHaveHelp(t *testing.T) {
+	a := &app{}
+	root := newRoot(a)
+	for _, command := range grammarOf(root).Commands {
+		seen := map[string]bool{}
+		for _, option := range append(grammarOf(root).Global, command.Options...) {
+			for _, spelling := range option.Spellings {
+				require.False(t, seen[spelling], "%s: %s", command.Name, spelling)
+				seen[spelling] = true
+			}
+		}
+	}
+	for _, cmd := range leaves(root) {
+		require.NotEmpty(t, cmd.Short, commandName(cmd))
+		require.NotEmpty(t, cmd.Long, commandName(cmd))
+	}
+}
