@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -135,4 +136,166 @@ func TestRotation(t *testing.T) {
 		info, err := os.Stat(filepath.Join(s.dir, ".part_a.log.1"))
 		return err == nil && info.Size() > 0 && info.Size() <= 100<<10
 	}, time.Minute, 100*time.Millisecond)
+}
+
+// killDaemon ends the daemon without giving it a chance, and waits for its end.
+func (s *site) killDaemon(t *testing.T) {
+	t.Helper()
+	daemon, err := s.client.PID(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(daemon, syscall.SIGKILL))
+	require.Eventually(t, func() bool {
+		info, err := readProc(daemon)
+		return err != nil || info.dead()
+	}, time.Minute, 5*time.Millisecond)
+}
+
+// TestAdoptRemembers: what had ended, been stopped or given up is so after an unclean end too.
+func TestAdoptRemembers(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"bad": s.script(t, "bad.sh", "exit 3"), "idle": "/bin/sleep 1000", "stopped": "/bin/sleep 1000"})
+	s.program(t, "once", "command="+s.script(t, "once.sh", "echo once >> "+s.dir+"/once.txt"), "startsecs=0", "autorestart=false")
+	s.program(t, "halted", "command=/bin/sleep 1000", "startsecs=0", "autostart=true")
+	s.launch(t, s)
+	s.becomes(t, "once", client.Exited)
+	_, err := s.client.StartProcessGroup(t.Context(), "part", true)
+	require.NoError(t, err)
+	require.NoError(t, s.client.StopProcess(t.Context(), "part:stopped", true))
+	s.becomes(t, "halted", client.Running)
+	require.NoError(t, s.client.StopProcess(t.Context(), "halted", true))
+	before := s.becomes(t, "part:bad", client.Exited)
+
+	for range 2 {
+		s.killDaemon(t)
+		s.launch(t, s)
+		after := s.info(t, "part:bad")
+		require.Equal(t, client.Exited, after.State)
+		require.Equal(t, []any{3, before.Start, before.Stop, before.SpawnError}, []any{after.ExitStatus, after.Start, after.Stop, after.SpawnError})
+		require.Equal(t, client.Stopped, s.info(t, "part:stopped").State)
+		require.Equal(t, client.Exited, s.info(t, "once").State)
+		require.Equal(t, client.Stopped, s.info(t, "halted").State)
+	}
+	time.Sleep(1200 * time.Millisecond) // longer than any pause before a start
+	require.Equal(t, client.Stopped, s.info(t, "halted").State)
+	require.Equal(t, "once\n", content(t, s.dir+"/once.txt"), "a finished program was started again")
+}
+
+// TestAdoptWithoutState finds processes by their environment when the state file is no use.
+func TestAdoptWithoutState(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": s.script(t, "a.sh", "sleep 1000 & wait"), "b": "/bin/sleep 1000"})
+	s.launch(t, s)
+	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	pid := s.info(t, "part:a").PID
+	s.killDaemon(t)
+	s.write(t, "supervisord.pid.state", "{")
+	s.launch(t, s)
+	require.Equal(t, pid, s.becomes(t, "part:a", client.Running).PID)
+	require.Equal(t, client.Stopped, s.info(t, "part:b").State)
+	require.NoError(t, s.client.StopProcess(t.Context(), "part:a", true))
+}
+
+// TestAdoptListener: the pipes of an event listener went with its daemon.
+func TestAdoptListener(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	conf := content(t, s.conf)
+	s.write(t, "supervisord.conf", strings.Replace(conf, "command =\n", "command = /bin/sleep 1000\n", 1))
+	s.launch(t, s)
+	pid := s.becomes(t, "watchdog", client.Running).PID
+	s.killDaemon(t)
+	s.launch(t, s)
+	require.NotEqual(t, pid, s.becomes(t, "watchdog", client.Running).PID)
+	require.Eventually(t, func() bool {
+		info, err := readProc(pid)
+		return err != nil || info.dead()
+	}, time.Minute, 20*time.Millisecond)
+}
+
+// TestKillDaemonAnytime kills the daemon while it starts and stops programs: nothing ever runs twice.
+func TestKillDaemonAnytime(t *testing.T) {
+	rounds := 8
+	if os.Getenv("SLAPOS_SOAK") != "" {
+		rounds = 300
+	}
+	s := newSite(t, implementations()["embedded"])
+	programs := map[string]string{}
+	for i := range 10 {
+		programs["p"+strconv.Itoa(i)] = "/bin/sleep 1000"
+	}
+	s.group(t, "part", programs)
+	s.launch(t, s)
+	for i := range rounds {
+		daemon, err := s.client.PID(t.Context())
+		require.NoError(t, err)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			// The answer is lost together with the daemon.
+			if i%2 == 0 {
+				_, _ = s.client.StartProcessGroup(t.Context(), "part", true)
+			} else {
+				_, _ = s.client.StopProcessGroup(t.Context(), "part", false)
+			}
+		}()
+		time.Sleep(time.Duration(i*i%23) * 500 * time.Microsecond)
+		require.NoError(t, syscall.Kill(daemon, syscall.SIGKILL))
+		<-done
+		s.launch(t, s)
+		_, err = s.client.StartProcessGroup(t.Context(), "part", true)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			_, err = s.client.StartProcessGroup(t.Context(), "part", true)
+			require.NoError(t, err)
+			for name := range programs {
+				if s.info(t, "part:"+name).State != client.Running {
+					return false
+				}
+			}
+			return true
+		}, time.Minute, 20*time.Millisecond)
+		require.Len(t, sleepers(t, s), len(programs))
+	}
+	_, err := s.client.StopAll(t.Context(), true)
+	require.NoError(t, err)
+	require.Empty(t, sleepers(t, s))
+}
+
+// sleepers returns the living processes that daemons of the site started.
+func sleepers(t *testing.T, s *site) (pids []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	require.NoError(t, err)
+	for _, entry := range entries {
+		pid, err := strconv.Atoi(entry.Name())
+		if err != nil || procEnviron(pid)["SUPERVISOR_SERVER_URL"] != "unix://"+s.dir+"/sv.sock" {
+			continue
+		}
+		if info, err := readProc(pid); err == nil && !info.dead() {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// TestStaleSocket: a socket that nobody serves is replaced, anything else is not.
+func TestStaleSocket(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	socket := filepath.Join(s.dir, "sv.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
+	require.NoError(t, err)
+	err = Run(t.Context(), Options{ConfigFile: s.conf})
+	require.ErrorIs(t, err, ErrAlreadyRunning)
+	l.SetUnlinkOnClose(false)
+	require.NoError(t, l.Close())
+	require.FileExists(t, socket)
+	s.launch(t, s)
+	info, err := os.Stat(socket)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+	s.shutdown(t)
+
+	require.NoError(t, os.WriteFile(socket, []byte("precious"), 0o600))
+	require.Error(t, Run(t.Context(), Options{ConfigFile: s.conf}))
+	require.Equal(t, "precious", content(t, socket))
+	require.NoError(t, os.Remove(socket))
 }

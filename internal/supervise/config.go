@@ -73,7 +73,7 @@ type programConfig struct {
 type policy struct {
 	AutoStart    bool           `json:"autostart"`
 	AutoRestart  restart        `json:"autorestart"`
-	StartSecs    time.Duration  `json:"startsecs"`
+	MinUptime    time.Duration  `json:"startsecs"`
 	StartRetries int            `json:"startretries"`
 	ExitCodes    []int          `json:"exitcodes"`
 	StopSignal   syscall.Signal `json:"stopsignal"`

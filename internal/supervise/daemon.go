@@ -232,7 +232,7 @@ func (d *daemon) publish(p *process) {
 		d.log.Debug("state", "process", p.fullName(), "from", t.from.String(), "to", t.to.String())
 		switch t.to {
 		case client.Running:
-			d.log.Info("entered RUNNING state", "process", p.fullName(), "startsecs", p.policy.StartSecs)
+			d.log.Info("entered RUNNING state", "process", p.fullName(), "startsecs", p.policy.MinUptime)
 		case client.Fatal:
 			d.log.Warn("entered FATAL state, too many start retries too quickly", "process", p.fullName())
 		}

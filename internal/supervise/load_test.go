@@ -101,7 +101,7 @@ command=/bin/db %(program_name)s in %(group_name)s
 	db := cfg.groups[2].Programs[0]
 	require.Equal(t, "/bin/db part_db in part", db.Command)
 	require.Equal(t, policy{
-		AutoStart: true, AutoRestart: restartUnexpected, StartSecs: time.Second, StartRetries: 3, ExitCodes: []int{0},
+		AutoStart: true, AutoRestart: restartUnexpected, MinUptime: time.Second, StartRetries: 3, ExitCodes: []int{0},
 		StopSignal: syscall.SIGTERM, StopWait: 10 * time.Second,
 	}, db.Policy)
 	require.Equal(t, logConfig{Auto: true, MaxBytes: 50 << 20, Backups: 10}, db.Stdout)

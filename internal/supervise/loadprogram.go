@@ -75,7 +75,7 @@ func (r *reader) policy() policy {
 	p := policy{
 		AutoStart:    r.bool("autostart", true),
 		AutoRestart:  r.restart("autorestart"),
-		StartSecs:    r.seconds("startsecs", 1),
+		MinUptime:    r.seconds("startsecs", 1),
 		StartRetries: r.int("startretries", 3),
 		ExitCodes:    r.exitCodes("exitcodes"),
 		StopSignal:   r.signal("stopsignal"),

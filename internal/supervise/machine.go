@@ -79,7 +79,7 @@ func (m *machine) start(now time.Time) effect {
 // spawned reports that the process exists.
 func (m *machine) spawned(now time.Time, pid int) {
 	m.pid = pid
-	m.due = now.Add(m.policy.StartSecs)
+	m.due = now.Add(m.policy.MinUptime)
 	m.settle(now)
 }
 

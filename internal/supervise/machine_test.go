@@ -22,7 +22,7 @@ func slapgridPolicy() policy {
 // defaultPolicy is what supervisord does when nothing is configured.
 func defaultPolicy() policy {
 	return policy{
-		AutoStart: true, AutoRestart: restartUnexpected, StartSecs: time.Second, StartRetries: 3, ExitCodes: []int{0},
+		AutoStart: true, AutoRestart: restartUnexpected, MinUptime: time.Second, StartRetries: 3, ExitCodes: []int{0},
 		StopSignal: syscall.SIGTERM, StopWait: 10 * time.Second,
 	}
 }

@@ -78,7 +78,7 @@ func (p *process) execute(c spawnContext) (*os.Process, error) {
 	child, err := os.StartProcess(file, argv, attr)
 	switch {
 	case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM):
-		return nil, fmt.Errorf("Too many processes in process table to spawn '%s'", p.config.Name) //nolint:staticcheck // supervisord's text
+		return nil, fmt.Errorf("too many processes in process table to spawn '%s'", p.config.Name)
 	case err != nil:
 		return nil, p.notSpawned(files, "exec "+argv[0], err)
 	}

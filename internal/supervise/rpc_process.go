@@ -474,7 +474,7 @@ func (c *programConfig) describe(g groupConfig, inUse bool) map[string]any {
 	return map[string]any{
 		"name": c.Name, "group": g.Name, "group_prio": g.Priority, "process_prio": c.Priority, "inuse": inUse,
 		"command": c.Command, "directory": c.Directory, "autostart": c.Policy.AutoStart,
-		"startsecs": int(c.Policy.StartSecs / time.Second), "startretries": c.Policy.StartRetries,
+		"startsecs": int(c.Policy.MinUptime / time.Second), "startretries": c.Policy.StartRetries,
 		"exitcodes": exitCodes, "stopsignal": int(c.Policy.StopSignal),
 		"stopwaitsecs": int(c.Policy.StopWait / time.Second), "killasgroup": c.Policy.KillAsGroup,
 		"redirect_stderr": c.Redirect,

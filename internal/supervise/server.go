@@ -22,6 +22,9 @@ import (
 // listen makes the socket of the configuration. One that nobody serves any more
 // is replaced; if something answers on it, that is ErrAlreadyRunning.
 func listen(ctx context.Context, cfg *config) (net.Listener, error) {
+	if info, err := os.Lstat(cfg.socket); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("socket of the supervisor: %s is in the way: it is no socket", cfg.socket)
+	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", cfg.socket)
 	switch {
