@@ -45,6 +45,14 @@ func (a *app) supervisord(ctx context.Context, from *cfgOption, foreground bool)
 	if err := node.WriteSupervisorConf(ctx); err != nil {
 		return err
 	}
+	running, err := node.SupervisorAnswers(ctx)
+	if err != nil {
+		return err
+	}
+	if running {
+		a.log.Debug("Supervisord already running.")
+		return nil
+	}
 	return supervise.Run(ctx, supervise.Options{
 		ConfigFile: filepath.Join(instanceRoot, "etc", "supervisord.conf"), Logger: a.log,
 	})

@@ -65,18 +65,26 @@ func (a *app) page(ctx context.Context, f func(io.Writer) error) error {
 	if command == "" {
 		command = defaultPager
 	}
+	return a.pageThrough(ctx, command, text.Bytes())
+}
+
+// pageThrough shows a text with a shell command; without that program it just
+// prints it. A pager that is left early is no failure.
+func (a *app) pageThrough(ctx context.Context, command string, text []byte) error {
 	pager := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	pager.Env, pager.Stdin, pager.Stdout, pager.Stderr = a.env, bytes.NewReader(text.Bytes()), a.stdout, a.stderr
+	pager.Env, pager.Stdin, pager.Stdout, pager.Stderr = a.env, bytes.NewReader(text), a.stdout, a.stderr
 	err := pager.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	switch {
+	case exited && exit.ExitCode() == commandNotFound:
+		_, err := a.stdout.Write(text)
+		return err
+	case exited:
+		return nil
+	case err != nil:
 		return fmt.Errorf("pager: %w", err)
 	}
-	if err != nil && exit.ExitCode() == commandNotFound {
-		_, err := a.stdout.Write(text.Bytes())
-		return err
-	}
-	return nil // a pager that is left early is no failure
+	return nil
 }
 
 // commandNotFound is the shell's exit status for a program that is not there.

@@ -129,6 +129,7 @@ func setup(env *testscript.Env) error {
 	}
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("NO_PROXY", "*")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // each run of a command would end a second later
 	if err := os.MkdirAll(filepath.Join(env.WorkDir, "home"), 0o755); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -246,4 +247,61 @@ func TestOptionsHaveHelp(t *testing.T) {
 		require.NotEmpty(t, cmd.Short, commandName(cmd))
 		require.NotEmpty(t, cmd.Long, commandName(cmd))
 	}
+}
+
+func TestPager(t *testing.T) {
+	for _, tc := range []struct{ command, want string }{
+		{"tr a-z A-Z", "TEXT\n"},
+		{"nosuchpager --option", "text\n"},
+		{"head -c 2; exit 3", "te"},
+	} {
+		var out, errs bytes.Buffer
+		a := &app{env: os.Environ(), stdout: &out, stderr: &errs}
+		require.NoError(t, a.pageThrough(context.Background(), tc.command, []byte("text\n")))
+		require.Equal(t, tc.want, out.String(), tc.command)
+	}
+}
+
+// runMain runs a command line in this process and returns its status and what it
+// printed.
+func runMain(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = Main(ctx, args, []string{"HOME=/nonexistent"}, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "slapos.cfg")
+	require.NoError(t, os.WriteFile(config, []byte("[slapos]\nroot_check = false\ncomputer_id = c\n"+
+		"master_url = http://127.0.0.1:1/\nsoftware_root = "+dir+"\ninstance_root = "+dir+"\nmaximal_delay = 1000\n"), 0o600))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	code, stdout, stderr := runMain(ctx, "node", "software", "--cfg", config)
+	require.Equal(t, exitFailure, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "INFO Sleeping for ")
+	require.Contains(t, stderr, "ERROR Interrupted.")
+}
+
+func TestProxyBeyondLoopback(t *testing.T) {
+	for host, warns := range map[string]bool{
+		"": false, "127.0.0.1": false, "::1": false, "[::1]": false, "localhost": false, "127.8.0.1": false,
+		"0.0.0.0": true, "::": true, "192.0.2.1": true, "master.example": true,
+	} {
+		var log bytes.Buffer
+		a := &app{log: slog.New(slog.NewTextHandler(&log, nil))}
+		s := proxySettings{host: host, computerID: "c"}
+		_, err := s.options(a)
+		require.NoError(t, err)
+		require.Equal(t, warns, strings.Contains(log.String(), "trusts every caller"), host)
+	}
+}
+
+func TestVerboseAndColour(t *testing.T) {
+	code, _, stderr := runMain(context.Background(), "-vv", "supply", "a", "b", "--log-time=false", "--log-color=false")
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, stderr, "DEBUG initialize_app")
+	require.Contains(t, stderr, "Configuration file does not exist: /nonexistent/.slapos/slapos-client.cfg")
+	require.NotContains(t, stderr, "\x1b")
 }
