@@ -197,8 +197,7 @@ func testStdin(t *testing.T, s *site) {
 	pid := s.info(t, "part:cat").PID
 	time.Sleep(200 * time.Millisecond)
 	require.Equal(t, pid, s.info(t, "part:cat").PID)
-	_, err := s.client.Multicall(t.Context(), []client.Call{{Method: "supervisor.sendProcessStdin", Args: []any{"part:cat", "hello\n"}}})
-	require.NoError(t, err)
+	require.NoError(t, s.client.SendStdin(t.Context(), "part:cat", "hello\n"))
 	reads(t, s.dir+"/.part_cat.log", "hello\n")
 	require.Equal(t, client.Running, s.info(t, "part:cat").State)
 }

@@ -55,7 +55,11 @@ func Launch(ctx context.Context, o LaunchOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	c, err := client.New(cfg.socket)
+	var options []client.Option
+	if cfg.username != "" {
+		options = append(options, client.WithUser(cfg.username, cfg.password))
+	}
+	c, err := client.New(cfg.socket, options...)
 	if err != nil {
 		return err
 	}

@@ -12,59 +12,64 @@ import (
 
 // reread tells what an update would do.
 func (s *session) reread(ctx context.Context, _ []string) error {
-	changes, err := s.changes(ctx)
-	if err != nil || s.code != exitOK {
+	changes, ok, err := s.changes(ctx)
+	if !ok {
 		return err
 	}
+	texts := map[string]string{}
 	for _, list := range []struct {
 		names []string
 		text  string
 	}{{changes.Added, "available"}, {changes.Changed, "changed"}, {changes.Removed, "disappeared"}} {
 		for _, name := range list.names {
-			fmt.Fprintf(s.out, "%s: %s\n", name, list.text)
+			texts[name] = list.text
 		}
 	}
-	if len(changes.Added)+len(changes.Changed)+len(changes.Removed) == 0 {
+	for _, name := range sortedNames(texts) {
+		fmt.Fprintf(s.out, "%s: %s\n", name, texts[name])
+	}
+	if len(texts) == 0 {
 		fmt.Fprintln(s.out, "No config updates to processes")
 	}
 	return nil
 }
 
-// changes reads the configuration again; a mistake in it is reported here.
-func (s *session) changes(ctx context.Context) (client.Changes, error) {
-	changes, err := s.client.ReloadConfig(ctx)
-	if f, ok := errors.AsType[*xmlrpc.Fault](err); ok && f.Code == client.FaultCantReread {
+// changes reads the configuration again. A mistake in it is reported here, and
+// ok is false.
+func (s *session) changes(ctx context.Context) (changes client.Changes, ok bool, err error) {
+	changes, err = s.client.ReloadConfig(ctx)
+	if f, isFault := errors.AsType[*xmlrpc.Fault](err); isFault && f.Code == client.FaultCantReread {
 		fmt.Fprintf(s.out, "ERROR: %s\n", f.String)
 		s.fail(exitGeneric)
-		return client.Changes{}, nil
+		return changes, false, nil
 	}
-	return changes, err
+	return changes, err == nil, err
 }
 
 // update applies what changed, in all groups or in those named.
 func (s *session) update(ctx context.Context, names []string) error {
-	changes, err := s.changes(ctx)
-	if err != nil || s.code != exitOK {
+	changes, ok, err := s.changes(ctx)
+	if !ok {
 		return err
 	}
-	wanted := func(name string) bool {
-		return len(names) == 0 || slices.Contains(names, "all") || slices.Contains(names, name)
+	if slices.Contains(names, "all") {
+		names = nil
 	}
-	for _, name := range slices.DeleteFunc(changes.Removed, func(n string) bool { return !wanted(n) }) {
+	if err := s.checkGroups(ctx, names, changes.Added); err != nil {
+		return err
+	}
+	unwanted := func(name string) bool { return len(names) > 0 && !slices.Contains(names, name) }
+	for _, name := range slices.DeleteFunc(changes.Removed, unwanted) {
 		if err := s.unload(ctx, name); err != nil {
 			return err
 		}
 	}
-	for _, name := range slices.DeleteFunc(changes.Changed, func(n string) bool { return !wanted(n) }) {
-		if err := s.unload(ctx, name); err != nil {
+	for _, name := range slices.DeleteFunc(changes.Changed, unwanted) {
+		if err := s.replace(ctx, name); err != nil {
 			return err
 		}
-		if err := s.client.AddProcessGroup(ctx, name); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "%s: updated process group\n", name)
 	}
-	for _, name := range slices.DeleteFunc(changes.Added, func(n string) bool { return !wanted(n) }) {
+	for _, name := range slices.DeleteFunc(changes.Added, unwanted) {
 		if err := s.client.AddProcessGroup(ctx, name); err != nil {
 			return err
 		}
@@ -73,8 +78,46 @@ func (s *session) update(ctx context.Context, names []string) error {
 	return nil
 }
 
+// checkGroups complains about names that are neither loaded nor new.
+func (s *session) checkGroups(ctx context.Context, names, added []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	all, err := s.client.AllProcessInfo(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		known := slices.ContainsFunc(all, func(p client.ProcessInfo) bool { return p.Group == name })
+		if !known && !slices.Contains(added, name) {
+			fmt.Fprintf(s.out, "ERROR: no such group: %s\n", name)
+			s.fail(exitGeneric)
+		}
+	}
+	return nil
+}
+
 // unload stops a group and removes it.
 func (s *session) unload(ctx context.Context, name string) error {
+	results, err := s.client.StopProcessGroup(ctx, name, true)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: stopped\n", name)
+	if slices.ContainsFunc(results, func(r client.ProcessResult) bool { return r.Status == client.FaultFailed }) {
+		fmt.Fprintf(s.out, "%s: has problems; not removing\n", name)
+		s.fail(exitGeneric)
+		return nil
+	}
+	if err := s.client.RemoveProcessGroup(ctx, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: removed process group\n", name)
+	return nil
+}
+
+// replace stops a group and loads it anew.
+func (s *session) replace(ctx context.Context, name string) error {
 	if _, err := s.client.StopProcessGroup(ctx, name, true); err != nil {
 		return err
 	}
@@ -82,7 +125,10 @@ func (s *session) unload(ctx context.Context, name string) error {
 	if err := s.client.RemoveProcessGroup(ctx, name); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%s: removed process group\n", name)
+	if err := s.client.AddProcessGroup(ctx, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "%s: updated process group\n", name)
 	return nil
 }
 
@@ -94,7 +140,7 @@ func (s *session) add(ctx context.Context, names []string) error {
 		err := s.client.AddProcessGroup(ctx, name)
 		switch fault(err) {
 		case client.FaultAlreadyAdded:
-			fmt.Fprintf(s.out, "ERROR: process group already active (%s)\n", name)
+			fmt.Fprintln(s.out, "ERROR: process group already active")
 		case client.FaultBadName:
 			fmt.Fprintf(s.out, "ERROR: no such process/group: %s\n", name)
 			s.fail(exitGeneric)
@@ -132,6 +178,9 @@ func (s *session) remove(ctx context.Context, names []string) error {
 }
 
 func (s *session) shutdown(ctx context.Context, _ []string) error {
+	if s.ask != nil && !s.ask("Really shut the remote supervisord process down") {
+		return nil
+	}
 	if err := s.client.Shutdown(ctx); err != nil {
 		return err
 	}
@@ -140,6 +189,9 @@ func (s *session) shutdown(ctx context.Context, _ []string) error {
 }
 
 func (s *session) reload(ctx context.Context, _ []string) error {
+	if s.ask != nil && !s.ask("Really restart the remote supervisord process") {
+		return nil
+	}
 	if err := s.client.Restart(ctx); err != nil {
 		return err
 	}

@@ -2,24 +2,28 @@ package supervisorctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/slapos/slapos-go/internal/supervise/client"
+	"github.com/slapos/slapos-go/internal/xmlrpc"
 )
 
 // action is something that is done to processes one by one or by group.
 type action struct {
-	verb string
-	done string // what is printed of each that went well
-	one  func(ctx context.Context, name string) error
-	many func(ctx context.Context, group string) ([]client.ProcessResult, error)
-	all  func(ctx context.Context) ([]client.ProcessResult, error)
+	verb    string
+	done    string // what is printed of each that went well
+	ignored int    // fault that leaves the exit status alone
+	noGroup int    // exit status for a group that does not exist
+	one     func(ctx context.Context, name string) error
+	many    func(ctx context.Context, group string) ([]client.ProcessResult, error)
+	all     func(ctx context.Context) ([]client.ProcessResult, error)
 }
 
 func (s *session) start(ctx context.Context, names []string) error {
 	return s.act(ctx, names, action{
-		verb: "start", done: "started",
+		verb: "start", done: "started", ignored: client.FaultAlreadyStarted, noGroup: exitUsage,
 		one: func(ctx context.Context, name string) error { return s.client.StartProcess(ctx, name, true) },
 		many: func(ctx context.Context, g string) ([]client.ProcessResult, error) {
 			return s.client.StartProcessGroup(ctx, g, true)
@@ -30,7 +34,7 @@ func (s *session) start(ctx context.Context, names []string) error {
 
 func (s *session) stop(ctx context.Context, names []string) error {
 	return s.act(ctx, names, action{
-		verb: "stop", done: "stopped",
+		verb: "stop", done: "stopped", ignored: client.FaultNotRunning, noGroup: exitGeneric,
 		one: func(ctx context.Context, name string) error { return s.client.StopProcess(ctx, name, true) },
 		many: func(ctx context.Context, g string) ([]client.ProcessResult, error) {
 			return s.client.StopProcessGroup(ctx, g, true)
@@ -47,7 +51,6 @@ func (s *session) restart(ctx context.Context, names []string) error {
 	if err := s.stop(ctx, names); err != nil {
 		return err
 	}
-	s.fail(exitOK)
 	return s.start(ctx, names)
 }
 
@@ -57,7 +60,7 @@ func (s *session) signal(ctx context.Context, args []string) error {
 	}
 	sig := args[0]
 	return s.act(ctx, args[1:], action{
-		verb: "signal", done: "signalled",
+		verb: "signal", done: "signalled", noGroup: exitGeneric,
 		one: func(ctx context.Context, name string) error { return s.client.SignalProcess(ctx, name, sig) },
 		many: func(ctx context.Context, g string) ([]client.ProcessResult, error) {
 			return s.client.SignalProcessGroup(ctx, g, sig)
@@ -88,68 +91,78 @@ func (s *session) act(ctx context.Context, names []string, a action) error {
 		return nil
 	}
 	for _, name := range names {
-		group, process := split(name)
-		if process == "" && a.many != nil {
-			results, err := a.many(ctx, group)
-			switch {
-			case client.IsFault(err, client.FaultBadName):
-				fmt.Fprintf(s.out, "%s: ERROR (no such group)\n", group)
-				s.fail(exitUsage)
-			case err != nil:
-				return err
-			default:
-				s.results(results, a)
-			}
-			continue
+		var err error
+		if group, process := split(name); process == "" && a.many != nil {
+			err = s.actOnGroup(ctx, group, a)
+		} else {
+			err = s.actOnProcess(ctx, name, a)
 		}
-		err := a.one(ctx, name)
-		if err != nil && fault(err) == 0 || client.IsFault(err, client.FaultShutdownState) {
+		if err != nil {
 			return err
 		}
-		s.outcome(name, fault(err), a)
 	}
 	return nil
 }
 
+func (s *session) actOnGroup(ctx context.Context, group string, a action) error {
+	results, err := a.many(ctx, group)
+	switch {
+	case client.IsFault(err, client.FaultBadName):
+		fmt.Fprintf(s.out, "%s: ERROR (no such group)\n", group)
+		s.fail(a.noGroup)
+	case err != nil:
+		return err
+	default:
+		s.results(results, a)
+	}
+	return nil
+}
+
+func (s *session) actOnProcess(ctx context.Context, name string, a action) error {
+	r := client.ProcessResult{Status: client.FaultSuccess}
+	r.Group, r.Name = split(name)
+	if err := a.one(ctx, name); err != nil {
+		f, ok := errors.AsType[*xmlrpc.Fault](err)
+		if !ok || f.Code == client.FaultShutdownState {
+			return err
+		}
+		r.Status, r.Description = f.Code, f.String
+	}
+	s.results([]client.ProcessResult{r}, a)
+	return nil
+}
+
+// reasons are the texts of what may go wrong with a process.
+var reasons = map[int]string{
+	client.FaultBadName:             "no such process",
+	client.FaultNoFile:              "no such file",
+	client.FaultNotExecutable:       "file is not executable",
+	client.FaultAlreadyStarted:      "already started",
+	client.FaultSpawnError:          "spawn error",
+	client.FaultAbnormalTermination: "abnormal termination",
+	client.FaultNotRunning:          "not running",
+	client.FaultBadSignal:           "bad signal name",
+}
+
+// results prints a line for each process and sets the exit status.
 func (s *session) results(results []client.ProcessResult, a action) {
 	for _, r := range results {
 		name := client.ProcessInfo{Name: r.Name, Group: r.Group}.FullName()
-		status := r.Status
-		if status == client.FaultSuccess {
-			status = 0
+		reason, ok := reasons[r.Status]
+		switch {
+		case r.Status == client.FaultSuccess:
+			fmt.Fprintf(s.out, "%s: %s\n", name, a.done)
+			continue
+		case !ok:
+			reason = r.Description
 		}
-		s.outcome(name, status, a)
-	}
-}
-
-// reasons are the texts and exit statuses of what may go wrong with a process.
-var reasons = map[int]struct {
-	text string
-	code int
-}{
-	client.FaultBadName:             {"no such process", exitGeneric},
-	client.FaultNoFile:              {"no such file", exitGeneric},
-	client.FaultNotExecutable:       {"file is not executable", exitGeneric},
-	client.FaultAlreadyStarted:      {"already started", exitOK},
-	client.FaultSpawnError:          {"spawn error", exitFailedToAct},
-	client.FaultAbnormalTermination: {"abnormal termination", exitFailedToAct},
-	client.FaultNotRunning:          {"not running", exitFailedToAct},
-	client.FaultBadSignal:           {"bad signal name", exitUsage},
-	client.FaultFailed:              {"failed", exitFailedToAct},
-}
-
-// outcome prints the line of one process.
-func (s *session) outcome(name string, code int, a action) {
-	if code == 0 {
-		fmt.Fprintf(s.out, "%s: %s\n", name, a.done)
-		return
-	}
-	reason, ok := reasons[code]
-	if !ok {
-		reason.text, reason.code = client.FaultName(code), exitGeneric
-	}
-	fmt.Fprintf(s.out, "%s: ERROR (%s)\n", name, reason.text)
-	if reason.code != exitOK {
-		s.fail(reason.code)
+		fmt.Fprintf(s.out, "%s: ERROR (%s)\n", name, reason)
+		switch r.Status {
+		case a.ignored:
+		case client.FaultSpawnError, client.FaultAbnormalTermination, client.FaultNotRunning:
+			s.fail(exitDead)
+		default:
+			s.fail(exitGeneric)
+		}
 	}
 }

@@ -10,9 +10,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
+	"net/http"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/slapos/slapos-go/internal/configparser"
 	"github.com/slapos/slapos-go/internal/supervise/client"
@@ -36,13 +37,13 @@ type Options struct {
 
 // Exit statuses, those of init scripts.
 const (
-	exitOK             = 0
-	exitGeneric        = 1
-	exitUsage          = 2
-	exitNotRunning     = 3 // status only
-	exitUnknown        = 4 // status only
-	exitFailedToAct    = 7
-	exitStatusNoDaemon = exitUnknown
+	exitOK         = 0
+	exitGeneric    = 1
+	exitUsage      = 2
+	exitNotRunning = 3 // status: a process does not run
+	exitUnknown    = 4 // status: no such name, or no daemon
+	exitRefused    = 4 // nobody listens on the socket
+	exitDead       = 7 // no socket, or a process that ended
 )
 
 // session is one run.
@@ -51,26 +52,26 @@ type session struct {
 	url    string
 	out    io.Writer
 	code   int
-	leave  bool // quit was typed
+	ask    func(question string) bool // asks the user before something serious; nil: do it
+	leave  bool                       // quit was typed
 }
 
 // Run executes one command line and returns the exit status.
 func Run(ctx context.Context, o Options, args []string) int {
-	url := o.ServerURL
-	if url == "" {
-		var err error
-		if url, err = serverURL(o.ConfigFile); err != nil {
-			fmt.Fprintln(o.Stderr, "Error:", err)
-			return exitUsage
-		}
+	s := &session{url: o.ServerURL, out: o.Stdout}
+	var options []client.Option
+	var err error
+	if s.url == "" {
+		s.url, options, err = readConfig(o.ConfigFile)
 	}
-	c, err := client.NewURL(url)
+	if err == nil {
+		s.client, err = client.NewURL(s.url, options...)
+	}
 	if err != nil {
 		fmt.Fprintln(o.Stderr, "Error:", err)
 		return exitUsage
 	}
-	defer c.Close()
-	s := &session{client: c, url: url, out: o.Stdout}
+	defer func() { s.client.Close() }() // open may have replaced it
 	if len(args) == 0 {
 		return s.interactive(ctx, o.Stdin)
 	}
@@ -78,21 +79,30 @@ func Run(ctx context.Context, o Options, args []string) int {
 	return s.code
 }
 
-// serverURL reads the address of the daemon from a supervisord.conf.
-func serverURL(path string) (string, error) {
+// readConfig reads the address of the daemon, and who to be there, from a supervisord.conf.
+func readConfig(path string) (url string, options []client.Option, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("could not find config file %s", path)
+		return "", nil, fmt.Errorf("could not find config file %s", path)
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer f.Close()
 	file, err := configparser.Parse(f, path)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return file.Get("supervisorctl", "serverurl")
+	const section = "supervisorctl"
+	if url, err = file.Get(section, "serverurl"); err != nil {
+		return "", nil, err
+	}
+	user, errUser := file.Get(section, "username")
+	password, errPassword := file.Get(section, "password")
+	if errUser == nil && errPassword == nil {
+		options = append(options, client.WithUser(user, password))
+	}
+	return url, options, nil
 }
 
 // interactive reads commands from a terminal or a file, after the list of
@@ -103,7 +113,11 @@ func (s *session) interactive(ctx context.Context, in io.Reader) int {
 		return exitOK
 	}
 	lines := bufio.NewScanner(in)
-	for !s.leave {
+	s.ask = func(question string) bool {
+		fmt.Fprint(s.out, question+" y/N? ")
+		return lines.Scan() && strings.HasPrefix(strings.ToLower(lines.Text()), "y")
+	}
+	for !s.leave && ctx.Err() == nil {
 		fmt.Fprint(s.out, "supervisor> ")
 		if !lines.Scan() {
 			fmt.Fprintln(s.out)
@@ -144,6 +158,9 @@ func verbs() map[string]verb {
 		"reload":   {"", "begin the daemon again", (*session).reload},
 		"version":  {"", "version of the daemon", (*session).version},
 		"open":     {"url", "talk to another daemon", (*session).open},
+		"help":     {"[command...]", "list the commands, or tell how to use some", nil},
+		"quit":     {"", "leave", nil},
+		"exit":     {"", "leave", nil},
 	}
 }
 
@@ -159,12 +176,18 @@ func (s *session) execute(ctx context.Context, words []string) {
 		return
 	}
 	v, ok := verbs()[name]
-	if !ok {
+	if !ok || v.do == nil {
 		fmt.Fprintf(s.out, "*** Unknown syntax: %s\n", strings.Join(words, " "))
 		s.fail(exitGeneric)
 		return
 	}
-	if err := v.do(s, ctx, args); err != nil {
+	err := error(nil)
+	if v.usage == "" && len(args) > 0 {
+		err = &usageError{text: name + " accepts no arguments"}
+	} else {
+		err = v.do(s, ctx, args)
+	}
+	if err != nil {
 		s.report(name, err)
 	}
 }
@@ -174,42 +197,46 @@ func (s *session) fail(code int) { s.code = code }
 
 // report prints an error that ended a command.
 func (s *session) report(name string, err error) {
-	code := exitFailedToAct
-	if name == "status" {
-		code = exitStatusNoDaemon
-	}
-	var usage *usageError
+	code := exitGeneric
+	status, isStatus := errors.AsType[*xmlrpc.StatusError](err)
+	usage, isUsage := errors.AsType[*usageError](err)
+	plain, isPlain := errors.AsType[complaint](err)
 	switch {
-	case errors.As(err, &usage):
+	case isPlain:
+		fmt.Fprintln(s.out, plain)
+	case isUsage:
 		fmt.Fprintf(s.out, "Error: %s\n", usage.text)
 		s.help([]string{name})
-		code = exitUsage
-		if usage.code != 0 {
-			code = usage.code
+		if name == "start" { // Compat: only this verb has the status of init scripts
+			code = exitUsage
 		}
 	case client.IsFault(err, client.FaultShutdownState):
 		fmt.Fprintln(s.out, "ERROR: already shutting down")
-		code = exitGeneric
+	case isStatus && status.Status == http.StatusUnauthorized:
+		fmt.Fprintln(s.out, "Server requires authentication")
 	case errors.Is(err, fs.ErrNotExist):
 		fmt.Fprintf(s.out, "%s no such file\n", s.url)
-	case isDial(err):
+		code = exitDead
+	case errors.Is(err, syscall.ECONNREFUSED):
 		fmt.Fprintf(s.out, "%s refused connection\n", s.url)
+		code = exitRefused
 	default:
 		fmt.Fprintf(s.out, "error: %v\n", err)
-		code = exitGeneric
+	}
+	if name == "status" {
+		code = exitUnknown
 	}
 	s.fail(code)
 }
 
-func isDial(err error) bool {
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial"
-}
+// complaint is an error that is printed as it is, and gives exit status 1.
+type complaint string
 
-// usageError is a command line that cannot be understood.
+func (c complaint) Error() string { return string(c) }
+
+// usageError is a command line that cannot be understood; the usage is printed too.
 type usageError struct {
 	text string
-	code int // exitUsage if 0
 }
 
 func (e *usageError) Error() string { return e.text }
@@ -225,7 +252,6 @@ func (s *session) help(names []string) {
 		v, ok := all[name]
 		if !ok {
 			fmt.Fprintf(s.out, "*** No help on %s\n", name)
-			s.fail(exitGeneric)
 			continue
 		}
 		fmt.Fprintf(s.out, "%s\t%s\n", strings.TrimSpace(name+" "+v.usage), v.help)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/slapos/slapos-go/internal/supervise/client"
 )
@@ -38,9 +39,9 @@ func (s *session) status(ctx context.Context, names []string) error {
 			chosen = append(chosen, s.choose(all, name)...)
 		}
 	}
-	s.list(chosen, all)
+	s.list(chosen)
 	for _, p := range chosen {
-		if p.State.IsStopped() && s.code == exitOK {
+		if p.State.IsStopped() {
 			s.fail(exitNotRunning)
 		}
 	}
@@ -67,15 +68,14 @@ func (s *session) choose(all []client.ProcessInfo, name string) []client.Process
 	return chosen
 }
 
-// list prints processes in columns that are as wide as all of them need.
-func (s *session) list(chosen, all []client.ProcessInfo) {
+// list prints processes in columns that are as wide as they need.
+func (s *session) list(processes []client.ProcessInfo) {
 	width := 30
-	for _, p := range all {
-		width = max(width, len(p.FullName()))
+	for _, p := range processes {
+		width = max(width, utf8.RuneCountInString(p.FullName()))
 	}
-	for _, p := range chosen {
-		line := fmt.Sprintf("%-*s%-10s%s", width+3, p.FullName(), p.StateName, p.Description)
-		fmt.Fprintln(s.out, strings.TrimRight(line, " "))
+	for _, p := range processes {
+		fmt.Fprintf(s.out, "%-*s%-10s%s\n", width+3, p.FullName(), p.StateName, p.Description)
 	}
 }
 
@@ -106,7 +106,7 @@ func (s *session) pid(ctx context.Context, names []string) error {
 		default:
 			fmt.Fprintln(s.out, info.PID)
 			if info.PID == 0 {
-				s.fail(exitFailedToAct)
+				s.fail(exitDead)
 			}
 		}
 	}
@@ -120,10 +120,7 @@ func (s *session) avail(ctx context.Context, _ []string) error {
 		return err
 	}
 	for _, c := range configs {
-		name := c.Group + ":" + c.Name
-		if c.Group == c.Name {
-			name = c.Name
-		}
+		name := client.ProcessInfo{Name: c.Name, Group: c.Group}.FullName()
 		inUse, auto := "avail", "manual"
 		if c.InUse {
 			inUse = "in use"
@@ -131,7 +128,7 @@ func (s *session) avail(ctx context.Context, _ []string) error {
 		if c.Autostart {
 			auto = "auto"
 		}
-		fmt.Fprintf(s.out, "%-33s%-10s%-10s%s\n", name, inUse, auto, fmt.Sprintf("%d:%d", c.GroupPriority, c.Priority))
+		fmt.Fprintf(s.out, "%-32s %-9s %-9s %d:%d\n", name, inUse, auto, c.GroupPriority, c.Priority)
 	}
 	return nil
 }
@@ -145,14 +142,14 @@ func (s *session) version(ctx context.Context, _ []string) error {
 }
 
 func (s *session) open(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return &usageError{text: "open requires one url"}
-	}
-	c, err := client.NewURL(args[0])
+	c, err := client.NewURL(strings.Join(args, " "))
 	if err != nil {
-		return &usageError{text: err.Error()}
+		return complaint("ERROR: url must be http:// or unix://")
 	}
 	s.client.Close()
 	s.client, s.url = c, args[0]
-	return s.status(ctx, nil)
+	code := s.code
+	err = s.status(ctx, nil)
+	s.code = code // Compat: only looking does not fail
+	return err
 }

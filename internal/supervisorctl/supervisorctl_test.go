@@ -3,8 +3,9 @@ package supervisorctl
 import (
 	"bytes"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/slapos/slapos-go/internal/supervise"
 	"github.com/slapos/slapos-go/internal/supervise/client"
@@ -35,7 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // newSite writes the configuration of a daemon with a few programs.
@@ -104,7 +106,7 @@ var steps = []struct {
 	{"start part:gone", 1, `part:gone: ERROR \(no such file\)\n`},
 	{"start", 2, `Error: start requires a process name\n(?s:.*)`},
 	{"status part:sleeper", 0, `part:sleeper {21}RUNNING {3}pid \d+, uptime 0:\d\d:\d\d\n`},
-	{"stop part:talker", 7, `part:talker: ERROR \(not running\)\n`},
+	{"stop part:talker", 0, `part:talker: ERROR \(not running\)\n`},
 	{"start part:talker", 0, `part:talker: started\n`},
 	{"pid part:sleeper", 0, `\d+\n`},
 	{"pid part:gone", 7, `0\n`},
@@ -113,51 +115,171 @@ var steps = []struct {
 	{"reread", 0, `No config updates to processes\n`},
 	{"frobnicate", 1, `\*\*\* Unknown syntax: frobnicate\n`},
 	{"restart part:sleeper", 0, `part:sleeper: stopped\npart:sleeper: started\n`},
-	{"stop part:*", 0, `part:(sleeper|talker): stopped\npart:(sleeper|talker): stopped\n`},
+	{"stop", 1, `Error: stop requires a process name\n(?s:.*)`},
+	{"restart", 1, `Error: restart requires a process name\n(?s:.*)`},
+	{"clear", 1, `Error: clear requires a process name\n(?s:.*)`},
+	{"stop part:nobody nobody:", 1, `part:nobody: ERROR \(no such process\)\nnobody: ERROR \(no such group\)\n`},
+	{"restart part:nobody", 1, `part:nobody: ERROR \(no such process\)\npart:nobody: ERROR \(no such process\)\n`},
+	{"signal HUP", 1, `Error: signal requires a signal name and a process name\n(?s:.*)`},
+	{"signal NOPE part:sleeper", 1, `part:sleeper: ERROR \(bad signal name\)\n`},
+	{"signal HUP part:gone", 7, `part:gone: ERROR \(not running\)\n`},
+	{"signal HUP nobody:", 1, `nobody: ERROR \(no such group\)\n`},
+	{"signal CONT part:sleeper", 0, `part:sleeper: signalled\n`},
+	{"signal CONT part:", 0, `part:sleeper: signalled\npart:talker: signalled\n`},
+	{"status part:gone part:sleeper", 3, `part:gone {24}STOPPED {3}Not started\npart:sleeper {21}RUNNING {3}pid \d+, uptime 0:\d\d:\d\d\n`},
+	{"status part:nobody part:sleeper", 4, `part:nobody: ERROR \(no such process\)\npart:sleeper .*\n`},
+	{"status part:nobody part:gone", 3, `part:nobody: ERROR \(no such process\)\npart:gone .*\n`},
+	{"tail", 1, `Error: too few arguments\n(?s:.*)`},
+	{"tail a stdout b c", 1, `Error: too many arguments\n(?s:.*)`},
+	{"tail part:talker foo", 1, `Error: bad channel 'foo'\n`},
+	{"tail -x part:talker", 1, `Error: bad argument -x\n`},
+	{"tail part:talker", 0, `something said\n\n`},
+	{"tail -5 part:talker stdout", 0, `said\n\n`},
+	{"tail part:talker stderr", 1, `part:talker: ERROR \(no log file\)\n`},
+	{"clear part:nobody", 1, `part:nobody: ERROR \(no such process\)\n`},
+	{"clear part:talker", 0, `part:talker: cleared\n`},
+	{"clear all", 0, `(part:(gone|sleeper|talker): cleared\n){3}`},
+	{"maintail -x", 1, `Error: bad argument -x\n`},
+	{"maintail x", 1, `Error: bad argument x\n`},
+	{"maintail -30", 0, `(?s:.{30}\n)`},
+	{"pid", 0, `\d+\n`},
+	{"pid all", 0, `0\n\d+\n\d+\n`},
+	{"avail", 0, `part:gone {24}in use {4}manual {4}999:999\npart:sleeper {21}in use {4}manual {4}999:999\npart:talker .*\n`},
+	{"add nobody", 1, `ERROR: no such process/group: nobody\n`},
+	{"add part", 0, `ERROR: process group already active\n`},
+	{"remove part", 1, `ERROR: process/group still running: part\n`},
+	{"remove nobody", 1, `ERROR: no such process/group: nobody\n`},
+	{"reread x", 1, `Error: reread accepts no arguments\n(?s:.*)`},
+	{"version x", 1, `Error: version accepts no arguments\n(?s:.*)`},
+	{"version", 0, `4\..*\n`},
+	{"update nobody", 1, `ERROR: no such group: nobody\n`},
+	{"update", 0, ``},
+	{"fg", 1, `ERROR: no process name supplied\n(?s:.*)`},
+	{"fg a b", 1, `ERROR: too many process names supplied\n`},
+	{"fg part:nobody", 1, `ERROR: bad process name supplied\n`},
+	{"fg part:gone", 1, `ERROR: process not running\n`},
+	{"open nonsense", 1, `ERROR: url must be http:// or unix://\n`},
+	{"help frobnicate", 0, `\*\*\* No help on frobnicate\n`},
+	{"@change", 0, ``},
+	{"reread", 0, `more: available\npart: changed\n`},
+	{"update more", 0, `more: added process group\n`},
+	{"update", 0, `part: stopped\npart: updated process group\n`},
+	{"start all", 1, `(part:(sleeper|talker): started\n|more: started\n|part:gone: ERROR \(no such file\)\n){4}`},
+	{"@settle", 0, ``},
+	{"stop all", 0, `((part:(sleeper|talker)|more): stopped\n){3}`},
+	{"@remove", 0, ``},
+	{"update all", 0, `more: stopped\nmore: removed process group\n`},
+	{"shutdown x", 1, `Error: shutdown accepts no arguments\n(?s:.*)`},
+	{"shutdown", 0, `Shut down\n`},
 }
 
+// driver keeps the real command at hand: one Python for all command lines.
+const driver = `
+import contextlib, io, json, sys
+from supervisor import supervisorctl
+for line in sys.stdin:
+    out, code = io.StringIO(), 0
+    with contextlib.redirect_stdout(out):
+        try:
+            supervisorctl.main(json.loads(line))
+        except SystemExit as e:
+            code = e.code or 0
+    print(json.dumps({"Out": out.getvalue(), "Code": code}), flush=True)
+`
+
+// runner executes one command line.
+type runner func(t *testing.T, conf string, args []string) (out string, code int)
+
+func ours(t *testing.T, conf string, args []string) (string, int) {
+	var out bytes.Buffer
+	code := Run(t.Context(), Options{ConfigFile: conf, Stdout: &out, Stderr: &out}, args)
+	return out.String(), code
+}
+
+// theirs starts the real command.
+func theirs(t *testing.T) runner {
+	t.Helper()
+	peer := testpeer.Get(t, testpeer.Newest)
+	cmd := exec.CommandContext(t.Context(), peer.Python(), "-c", driver)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	cmd.Stderr = os.Stderr
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait() // ended by the context
+	})
+	answers := json.NewDecoder(out)
+	return func(t *testing.T, conf string, args []string) (string, int) {
+		require.NoError(t, json.NewEncoder(in).Encode(append([]string{"-c", conf}, args...)))
+		var answer struct {
+			Out  string
+			Code int
+		}
+		require.NoError(t, answers.Decode(&answer))
+		return answer.Out, answer.Code
+	}
+}
+
+// prepare does what a step beginning with @ stands for.
+func prepare(t *testing.T, dir, conf, step string) {
+	t.Helper()
+	more := filepath.Join(dir, "more.conf")
+	switch step {
+	case "@change":
+		text, err := os.ReadFile(conf)
+		require.NoError(t, err)
+		changed := strings.Replace(string(text), "/bin/sleep 1000", "/bin/sleep 2000", 1) + "\n[include]\nfiles = more.conf\n"
+		require.NoError(t, os.WriteFile(conf, []byte(changed), 0o600))
+		require.NoError(t, os.WriteFile(more, []byte("[program:more]\ncommand=/bin/sleep 1000\nautostart=false\nstartsecs=0\n"), 0o600))
+	case "@remove":
+		require.NoError(t, os.Remove(more))
+	case "@settle":
+		settle()
+	}
+}
+
+// settle waits: the real daemon's child swallows signals before it runs its program.
+func settle() { time.Sleep(500 * time.Millisecond) }
+
+// TestSteps runs the same command lines with each mixture of commands and daemons.
 func TestSteps(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
-	ours := func(t *testing.T, conf string, args []string) (string, int) {
-		var out bytes.Buffer
-		code := Run(t.Context(), Options{ConfigFile: conf, Stdout: &out, Stderr: &out}, args)
-		return out.String(), code
-	}
-	theirs := func(t *testing.T, conf string, args []string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), testpeer.Get(t, testpeer.Newest).Supervisorctl(), append([]string{"-c", conf}, args...)...)
-		out, err := cmd.CombinedOutput()
-		var exit *exec.ExitError
-		if err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return string(out), cmd.ProcessState.ExitCode()
-	}
 	embedded := func(_ *testing.T, conf string) ([]string, []string) {
 		return []string{program}, []string{daemonVariable + "=" + conf}
 	}
 	realDaemon := func(t *testing.T, conf string) ([]string, []string) {
 		return []string{testpeer.Get(t, testpeer.Newest).Supervisord(), "-c", conf}, nil
 	}
+	oursRunner := func(*testing.T) runner { return ours }
 	for _, mix := range []struct {
 		name   string
 		daemon func(t *testing.T, conf string) (command, env []string)
-		run    func(t *testing.T, conf string, args []string) (string, int)
+		runner func(t *testing.T) runner
 	}{
-		{"ours/embedded", embedded, ours},
-		{"ours/real", realDaemon, ours},
-		{"theirs/embedded", embedded, theirs},
+		{"ours on embedded", embedded, oursRunner},
+		{"ours on real", realDaemon, oursRunner},
+		{"theirs on embedded", embedded, theirs},
+		{"theirs on real", realDaemon, theirs},
 	} {
 		t.Run(mix.name, func(t *testing.T) {
 			t.Parallel()
 			dir, conf := newSite(t)
+			run := mix.runner(t)
 			command, env := mix.daemon(t, conf)
 			launch(t, dir, conf, command, env)
 			for _, step := range steps {
-				if strings.HasPrefix(step.args, "restart") || strings.HasPrefix(step.args, "stop part:*") {
-					time.Sleep(500 * time.Millisecond) // the real daemon's child swallows signals before it runs its program
+				if strings.HasPrefix(step.args, "@") {
+					prepare(t, dir, conf, step.args)
+					continue
 				}
-				out, code := mix.run(t, conf, strings.Fields(step.args))
+				if step.args == "restart part:sleeper" {
+					settle()
+				}
+				out, code := run(t, conf, strings.Fields(step.args))
 				require.Regexp(t, regexp.MustCompile(`\A`+step.out+`\z`), out, step.args)
 				require.Equal(t, step.code, code, "%s\n%s", step.args, out)
 			}
@@ -177,27 +299,83 @@ func TestTail(t *testing.T) {
 		return out.String()
 	}
 	require.Equal(t, "part:talker: started\n", run(t.Context(), "start", "part:talker"))
-	require.Eventually(t, func() bool { return run(t.Context(), "tail", "part:talker") == "something said\n" }, time.Minute, 50*time.Millisecond)
-	require.Equal(t, "said\n", run(t.Context(), "tail", "-5", "part:talker"))
+	require.Eventually(t, func() bool { return run(t.Context(), "tail", "part:talker") == "something said\n\n" }, time.Minute, 50*time.Millisecond)
+	require.Equal(t, "said\n\n", run(t.Context(), "tail", "-5", "part:talker"))
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	require.Equal(t, "==> Press Ctrl-C to exit <==\nsomething said\n", strings.TrimSuffix(run(ctx, "tail", "-f", "part:talker"), "error: context deadline exceeded\n"))
+	require.Equal(t, "==> Press Ctrl-C to exit <==\nsomething said\n\n", run(ctx, "tail", "-f", "part:talker"))
 	require.Equal(t, "part:talker: cleared\n", run(t.Context(), "clear", "part:talker"))
-	require.Empty(t, run(t.Context(), "tail", "part:talker"))
+	require.Equal(t, "\n", run(t.Context(), "tail", "part:talker"))
 	require.Contains(t, run(t.Context(), "maintail"), "supervisor started")
 }
 
-// TestInteractive types commands.
+// TestInteractive types commands: an earlier failure has no influence, and what is serious is asked.
 func TestInteractive(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	dir, conf := newSite(t)
 	launch(t, dir, conf, []string{program}, []string{daemonVariable + "=" + conf})
+	typed := func(lines ...string) string {
+		var out bytes.Buffer
+		in := strings.NewReader(strings.Join(lines, "\n"))
+		require.Equal(t, 0, Run(t.Context(), Options{ConfigFile: conf, Stdin: in, Stdout: &out, Stderr: &out}, nil))
+		return out.String()
+	}
+	require.Regexp(t, `^part:gone +STOPPED(?s:.*)supervisor> part:sleeper: started
+supervisor> supervisor> stop name...	stop processes
+supervisor> $`, typed("start part:sleeper", "", "help stop", "quit", "stop all"))
+	require.Contains(t, typed("start part:nobody", "reread"), "supervisor> No config updates to processes\nsupervisor> \n")
+	require.Contains(t, typed("shutdown", "no"), "supervisor> Really shut the remote supervisord process down y/N? supervisor> ")
+	require.Contains(t, typed("open unix://"+dir+"/sv.sock", "pid part:sleeper"), "part:sleeper ")
+	require.Contains(t, typed("help"), "restart name...\t")
+	require.Contains(t, typed("shutdown", "Yes"), "y/N? Shut down\n")
 	var out bytes.Buffer
-	code := Run(t.Context(), Options{ConfigFile: conf, Stdin: strings.NewReader("start part:sleeper\n\nhelp stop\nquit\n"), Stdout: &out, Stderr: &out}, nil)
+	require.Equal(t, 0, Run(t.Context(), Options{ConfigFile: conf, Stdout: &out, Stderr: &out}, nil))
+}
+
+// TestFollowEnds: following a log ends with the daemon.
+func TestFollowEnds(t *testing.T) {
+	program, err := os.Executable()
+	require.NoError(t, err)
+	dir, conf := newSite(t)
+	launch(t, dir, conf, []string{program}, []string{daemonVariable + "=" + conf})
+	out, _ := ours(t, conf, []string{"tail", "-f", "part:nobody"})
+	require.Equal(t, "part:nobody: ERROR (no such process name)\n", out)
+	done := make(chan string)
+	go func() {
+		out, _ := ours(t, conf, []string{"maintail", "-f"})
+		done <- out
+	}()
+	time.Sleep(300 * time.Millisecond)
+	begin := time.Now()
+	ours(t, conf, []string{"shutdown"})
+	require.Contains(t, <-done, "supervisor started")
+	require.Less(t, time.Since(begin), 4*time.Second, "the daemon waited for who only watches")
+}
+
+// TestPassword asks for the one of the configuration.
+func TestPassword(t *testing.T) {
+	program, err := os.Executable()
+	require.NoError(t, err)
+	dir, conf := newSite(t)
+	text, err := os.ReadFile(conf)
+	require.NoError(t, err)
+	locked := strings.Replace(string(text), "[unix_http_server]", "[unix_http_server]\nusername=me\npassword=secret", 1)
+	require.NoError(t, os.WriteFile(conf, []byte(locked), 0o600))
+	require.NoError(t, supervise.Launch(t.Context(), supervise.LaunchOptions{
+		Command: []string{program}, ConfigFile: conf, Env: []string{daemonVariable + "=" + conf},
+	}))
+	out, code := ours(t, conf, []string{"pid"})
+	require.Equal(t, "Server requires authentication\n", out)
+	require.Equal(t, 1, code)
+	require.NoError(t, os.WriteFile(conf, []byte(strings.Replace(locked, "[supervisorctl]", "[supervisorctl]\nusername=me\npassword=secret", 1)), 0o600))
+	out, code = ours(t, conf, []string{"shutdown"})
+	require.Equal(t, "Shut down\n", out)
 	require.Equal(t, 0, code)
-	require.Contains(t, out.String(), "supervisor> part:sleeper: started\n")
-	require.Contains(t, out.String(), "stop name...\tstop processes\n")
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(dir, "supervisord.pid"))
+		return err != nil
+	}, time.Minute, 20*time.Millisecond)
 }
 
 // TestNoDaemon talks to nobody.
@@ -211,6 +389,15 @@ func TestNoDaemon(t *testing.T) {
 		code := Run(t.Context(), Options{ConfigFile: conf, Stdout: &out, Stderr: &out}, strings.Fields(test.verb))
 		require.Equal(t, "unix://"+dir+"/sv.sock no such file\n", out.String())
 		require.Equal(t, test.code, code)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dir + "/sv.sock"})
+	require.NoError(t, err)
+	l.SetUnlinkOnClose(false)
+	require.NoError(t, l.Close())
+	for verb, code := range map[string]int{"status": 4, "start part:sleeper": 4, "reread": 4} {
+		out, got := ours(t, conf, strings.Fields(verb))
+		require.Equal(t, "unix://"+dir+"/sv.sock refused connection\n", out)
+		require.Equal(t, code, got)
 	}
 	var out bytes.Buffer
 	require.Equal(t, exitUsage, Run(t.Context(), Options{ConfigFile: dir + "/none", Stdout: &out, Stderr: &out}, []string{"status"}))

@@ -23,7 +23,7 @@ func modifiers(args []string) (rest []string, follow bool, count int, err error)
 		if args[0] == "-f" {
 			follow = true
 		} else if count, err = strconv.Atoi(args[0][1:]); err != nil || count < 0 {
-			return nil, false, 0, &usageError{text: "bad argument " + args[0], code: exitGeneric}
+			return nil, false, 0, complaint("Error: bad argument " + args[0])
 		}
 		args = args[1:]
 	}
@@ -38,16 +38,16 @@ func (s *session) tail(ctx context.Context, args []string) error {
 	channel := client.Stdout
 	switch {
 	case len(args) == 0:
-		return &usageError{text: "tail requires process name"}
+		return &usageError{text: "too few arguments"}
 	case len(args) > 2:
 		return &usageError{text: "too many arguments"}
 	case len(args) == 2 && strings.EqualFold(args[1], "stderr"):
 		channel = client.Stderr
 	case len(args) == 2 && !strings.EqualFold(args[1], "stdout"):
-		return &usageError{text: fmt.Sprintf("bad channel %q", args[1])}
+		return complaint(fmt.Sprintf("Error: bad channel '%s'", strings.ToLower(args[1])))
 	}
 	if follow {
-		return s.follow(args[0], func() (io.ReadCloser, error) { return s.client.FollowProcessLog(ctx, args[0], channel) })
+		return s.follow(ctx, args[0], func() (io.ReadCloser, error) { return s.client.FollowProcessLog(ctx, args[0], channel) })
 	}
 	text, err := s.client.ReadProcessLog(ctx, args[0], channel, -count, 0)
 	if code := fault(err); code != 0 && code != client.FaultShutdownState {
@@ -55,7 +55,7 @@ func (s *session) tail(ctx context.Context, args []string) error {
 		return nil
 	}
 	if err == nil {
-		fmt.Fprint(s.out, text)
+		fmt.Fprintln(s.out, text)
 	}
 	return err
 }
@@ -76,23 +76,22 @@ func (s *session) tailFault(name string, code int) {
 
 // foreground follows a process. Unlike the real command it sends it nothing.
 func (s *session) foreground(ctx context.Context, args []string) error {
-	if len(args) != 1 {
-		return &usageError{text: "fg requires one process name"}
+	switch {
+	case len(args) == 0:
+		return complaint("ERROR: no process name supplied")
+	case len(args) > 1:
+		return complaint("ERROR: too many process names supplied")
 	}
 	info, err := s.client.ProcessInfo(ctx, args[0])
 	switch {
 	case client.IsFault(err, client.FaultBadName):
-		fmt.Fprintf(s.out, "Error: bad process name supplied\n")
-		s.fail(exitGeneric)
-		return nil
+		return complaint("ERROR: bad process name supplied")
 	case err != nil:
 		return err
 	case info.State != client.Running:
-		fmt.Fprintf(s.out, "Error: process not running\n")
-		s.fail(exitGeneric)
-		return nil
+		return complaint("ERROR: process not running")
 	}
-	return s.follow(args[0], func() (io.ReadCloser, error) { return s.client.FollowProcessLog(ctx, args[0], client.Stdout) })
+	return s.follow(ctx, args[0], func() (io.ReadCloser, error) { return s.client.FollowProcessLog(ctx, args[0], client.Stdout) })
 }
 
 func (s *session) mainTail(ctx context.Context, args []string) error {
@@ -101,10 +100,10 @@ func (s *session) mainTail(ctx context.Context, args []string) error {
 		return err
 	}
 	if len(args) > 0 {
-		return &usageError{text: "too many arguments"}
+		return complaint("Error: bad argument " + args[0])
 	}
 	if follow {
-		return s.follow("supervisord", func() (io.ReadCloser, error) { return s.client.FollowMainLog(ctx) })
+		return s.follow(ctx, "supervisord", func() (io.ReadCloser, error) { return s.client.FollowMainLog(ctx) })
 	}
 	text, err := s.client.ReadMainLog(ctx, -count, 0)
 	if code := fault(err); code != 0 && code != client.FaultShutdownState {
@@ -112,13 +111,13 @@ func (s *session) mainTail(ctx context.Context, args []string) error {
 		return nil
 	}
 	if err == nil {
-		fmt.Fprint(s.out, text)
+		fmt.Fprintln(s.out, text)
 	}
 	return err
 }
 
 // follow prints a log until it or the context ends.
-func (s *session) follow(name string, open func() (io.ReadCloser, error)) error {
+func (s *session) follow(ctx context.Context, name string, open func() (io.ReadCloser, error)) error {
 	body, err := open()
 	if status, ok := errors.AsType[*xmlrpc.StatusError](err); ok {
 		code := client.FaultNoFile
@@ -133,8 +132,10 @@ func (s *session) follow(name string, open func() (io.ReadCloser, error)) error 
 	}
 	defer body.Close()
 	fmt.Fprintln(s.out, "==> Press Ctrl-C to exit <==")
-	if _, err := io.Copy(s.out, body); err != nil && !errors.Is(err, context.Canceled) {
-		return err
+	_, err = io.Copy(s.out, body)
+	if ctx.Err() != nil {
+		fmt.Fprintln(s.out)
+		return nil
 	}
-	return nil
+	return err
 }

@@ -59,6 +59,10 @@ func NewClient(serverURL string) (*Client, error) {
 	return c, nil
 }
 
+// SetUser makes calls carry a user and password (HTTP basic authentication).
+// Call it before the first call.
+func (c *Client) SetUser(user, password string) { c.user = url.UserPassword(user, password) }
+
 // Close drops idle connections.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 

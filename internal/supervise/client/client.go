@@ -23,6 +23,11 @@ type Option func(*Client)
 // WithLogger sends the messages of Update to log; by default they are dropped.
 func WithLogger(log *slog.Logger) Option { return func(c *Client) { c.log = log } }
 
+// WithUser authenticates calls, for a daemon whose configuration asks for it.
+func WithUser(user, password string) Option {
+	return func(c *Client) { c.rpc.SetUser(user, password) }
+}
+
 // New returns a client of the daemon that listens on the unix socket at path.
 // It does no I/O.
 func New(socket string, opts ...Option) (*Client, error) {

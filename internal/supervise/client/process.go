@@ -212,8 +212,13 @@ func (c *Client) FollowProcessLog(ctx context.Context, name string, ch Channel) 
 	return c.rpc.Get(ctx, path)
 }
 
-// ClearProcessLogs empties the logs of a process and removes their rotated
-// copies (clearProcessLogs).
+// SendStdin writes text to the standard input of a process (sendProcessStdin).
+// Faults: FaultBadName, FaultNotRunning, FaultNoFile.
+func (c *Client) SendStdin(ctx context.Context, name, text string) error {
+	return c.do(ctx, "sendProcessStdin", name, text)
+}
+
+// ClearProcessLogs empties the logs of a process (clearProcessLogs).
 func (c *Client) ClearProcessLogs(ctx context.Context, name string) error {
 	return c.do(ctx, "clearProcessLogs", name)
 }

@@ -11,8 +11,8 @@ type Updated struct {
 	Removed []string // gone from the configuration: stopped and forgotten
 	Changed []string // stopped and loaded anew; nothing is started but autostart
 	Added   []string // loaded
-	// Failed holds removed or changed groups of which a process refused to stop; the group was not
-	// removed then, the next Update tries again.
+	// Failed holds groups of which a process could not be told to stop. If it then still runs when
+	// the group is removed, that is an error.
 	Failed []string
 }
 
