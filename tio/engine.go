@@ -1,0 +1,378 @@
+package tio
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// engine walks through a document, checks it against the schema and hands its
+// content to who drives it. Its memory is that of one element.
+type engine struct {
+	s       *scanner
+	maxText int
+	maxMany int
+	// keep is how many broken rules are collected before the walk ends.
+	// 1 also means that what lacks is told at once, not at the parent's end.
+	keep   int
+	broken Errors
+	path   []segment
+}
+
+type segment struct {
+	name  string
+	index int  // among siblings of that name
+	show  bool // write the index
+}
+
+func newEngine(r io.Reader, o options) *engine {
+	return &engine{s: newScanner(r), maxText: o.maxText, maxMany: o.maxMany, keep: o.keep}
+}
+
+// stop is the error that ends the walk because enough was found.
+type stop struct{}
+
+func (stop) Error() string { return "too many errors" }
+
+// report notes a broken rule; its error ends the walk.
+func (e *engine) report(pos position, rule Rule, format string, args ...any) error {
+	e.broken = append(e.broken, &Error{
+		Rule: rule, Line: pos.line, Column: pos.column, Path: e.where(), Message: fmt.Sprintf(format, args...),
+	})
+	if e.keep > 0 && len(e.broken) >= e.keep {
+		return stop{}
+	}
+	return nil
+}
+
+func (e *engine) where() string {
+	var b strings.Builder
+	for _, s := range e.path {
+		b.WriteString("/" + s.name)
+		if s.show || s.index > 1 {
+			b.WriteString("[" + strconv.Itoa(s.index) + "]")
+		}
+	}
+	return b.String()
+}
+
+// result is the error of a walk that ended with err: the broken rules in the
+// order of their places, or the failure to read.
+func (e *engine) result(err error) error {
+	switch err := err.(type) {
+	case nil, stop:
+	case *Error:
+		if err.Path == "" && err.Rule == Limit {
+			err.Path = e.where()
+		}
+		e.broken = append(e.broken, err)
+	default:
+		return fmt.Errorf("tio: %w", err)
+	}
+	if len(e.broken) == 0 {
+		return nil
+	}
+	sort.SliceStable(e.broken, func(i, j int) bool {
+		a, b := e.broken[i], e.broken[j]
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+	})
+	return e.broken
+}
+
+// frame is an element that holds elements, while it is walked through.
+type frame struct {
+	model  *model
+	start  position
+	last   int            // the place of the latest child
+	counts []int          // per place
+	others map[string]int // children the schema does not know
+	late   []lack
+	text   bool // stray text was told already
+}
+
+// lack is required children that were not there when another one came. They may
+// still follow, which makes it a matter of order.
+type lack struct {
+	names map[string]bool
+	list  []string
+	pos   position
+	child segment // the one that came
+}
+
+// begin reads up to the document element and checks its name.
+func (e *engine) begin(m *model) (*frame, error) {
+	t, err := e.s.next()
+	if err != nil {
+		return nil, err
+	}
+	e.path = append(e.path, segment{name: t.raw, index: 1})
+	if t.space != "" {
+		err = e.report(t.pos, Namespace, "no element may be in a namespace; this one is in %q", t.space)
+	} else if t.local != m.name {
+		err = e.report(t.pos, Root, "the document element must be %s", m.name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(e.broken) > 0 {
+		return nil, stop{} // another format: nothing below would make sense
+	}
+	if _, err := e.attributes(t, m.typed, nil); err != nil {
+		return nil, err
+	}
+	return e.frame(m, t), nil
+}
+
+func (e *engine) frame(m *model, t token) *frame {
+	return &frame{model: m, start: t.pos, counts: make([]int, len(m.children))}
+}
+
+// finish reads what follows the document element.
+func (e *engine) finish() error {
+	t, err := e.s.next()
+	if err == nil && t.kind != endOfDocument {
+		err = e.s.fail(WellFormedness, "something follows the document element")
+	}
+	return err
+}
+
+// next returns the start tag of the next child that the schema knows and its
+// place; the path then ends with it, until leave. At the end of the parent it
+// returns -1.
+func (e *engine) next(f *frame) (token, int, error) {
+	for {
+		t, err := e.s.next()
+		if err != nil {
+			return token{}, 0, err
+		}
+		switch t.kind {
+		case charData:
+			err = e.strayText(f, t)
+		case endTag:
+			return t, -1, e.complete(f)
+		case startTag:
+			var place int
+			if place, err = e.enter(f, t); place >= 0 && err == nil {
+				return t, place, nil
+			}
+		}
+		if err != nil {
+			return token{}, 0, err
+		}
+	}
+}
+
+// leave ends what next or enter began.
+func (e *engine) leave() { e.path = e.path[:len(e.path)-1] }
+
+func (e *engine) strayText(f *frame, t token) error {
+	rest := bytes.TrimLeft(t.data, " \t\r\n")
+	if f.text || len(rest) == 0 {
+		return nil
+	}
+	f.text = true
+	pos := t.pos
+	for _, b := range t.data[:len(t.data)-len(rest)] {
+		if pos.column++; b == '\n' {
+			pos = position{pos.line + 1, 1}
+		}
+	}
+	return e.report(pos, StrayText, "%s holds elements only, no text", f.model.name)
+}
+
+// enter judges a child. It answers -1 after it has skipped one that the schema
+// does not know.
+func (e *engine) enter(f *frame, t token) (int, error) {
+	place := -1
+	if t.space == "" {
+		place = f.model.place(t.local)
+	}
+	if place < 0 {
+		return -1, e.unexpected(f, t)
+	}
+	f.counts[place]++
+	c := &f.model.children[place]
+	e.path = append(e.path, segment{name: t.raw, index: f.counts[place], show: c.model != nil})
+	if c.many && f.counts[place] > e.maxMany && e.maxMany > 0 && f.model != journalModel && c.model != movementModel {
+		return 0, e.s.failAt(t.pos, Limit, "more than %d times %s", e.maxMany, c.name)
+	}
+	return place, e.placed(f, t, place)
+}
+
+// placed checks order and number.
+func (e *engine) placed(f *frame, t token, place int) error {
+	c := &f.model.children[place]
+	switch {
+	case f.counts[place] > 1 && !c.many:
+		return e.report(t.pos, RepeatedElement, "%s more than once", c.name)
+	case place < f.last:
+		if e.arrived(f, c.name) {
+			return nil
+		}
+		return e.report(t.pos, Order, "%s must come before %s", c.name, f.model.children[f.last].name)
+	}
+	l := lack{names: make(map[string]bool), pos: t.pos, child: e.path[len(e.path)-1]}
+	for i := f.last; i < place; i++ {
+		if before := &f.model.children[i]; before.required && f.counts[i] == 0 {
+			l.names[before.name] = true
+			l.list = append(l.list, before.name)
+		}
+	}
+	f.last = place
+	if len(l.list) == 0 {
+		return nil
+	}
+	if e.keep == 1 {
+		e.leave()
+		return e.report(t.pos, MissingElement, "%s must come before %s", strings.Join(l.list, ", "), c.name)
+	}
+	f.late = append(f.late, l)
+	return nil
+}
+
+// arrived tells whether a child that comes too late was waited for.
+func (e *engine) arrived(f *frame, name string) bool {
+	for i := range f.late {
+		if f.late[i].names[name] {
+			f.late[i].names[name] = false
+			return true
+		}
+	}
+	return false
+}
+
+func (e *engine) unexpected(f *frame, t token) error {
+	if f.others == nil {
+		f.others = make(map[string]int)
+	}
+	if len(f.others) < 1000 {
+		f.others[t.raw]++
+	}
+	e.path = append(e.path, segment{name: t.raw, index: max(1, f.others[t.raw]), show: t.raw == "transaction" || t.raw == "arrow" || t.raw == "movement"})
+	var err error
+	if t.space != "" {
+		err = e.report(t.pos, Namespace, "no element may be in a namespace; this one is in %q", t.space)
+	} else {
+		err = e.report(t.pos, UnexpectedElement, "%s cannot hold %s", f.model.name, t.raw)
+	}
+	if err != nil {
+		return err
+	}
+	e.leave()
+	return e.skip()
+}
+
+// skip reads up to the end of the element whose start was read last.
+func (e *engine) skip() error {
+	for depth := 1; depth > 0; {
+		t, err := e.s.next()
+		if err != nil {
+			return err
+		}
+		switch t.kind {
+		case startTag:
+			depth++
+		case endTag:
+			depth--
+		}
+	}
+	return nil
+}
+
+// complete judges an element at its end: what came late, and what never came.
+func (e *engine) complete(f *frame) error {
+	told := make(map[string]bool)
+	for _, l := range f.late {
+		var missing []string
+		for _, name := range l.list {
+			told[name] = true
+			if l.names[name] {
+				missing = append(missing, name)
+			}
+		}
+		if err := e.judgeLate(f, l, missing); err != nil {
+			return err
+		}
+	}
+	var missing []string
+	for i := range f.model.children {
+		c := &f.model.children[i]
+		if c.required && f.counts[i] == 0 && !told[c.name] {
+			missing = append(missing, c.name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return e.report(f.start, MissingElement, "%s lacks %s", f.model.name, strings.Join(missing, ", "))
+}
+
+func (e *engine) judgeLate(f *frame, l lack, missing []string) error {
+	if len(missing) > 0 {
+		if err := e.report(l.pos, MissingElement, "%s lacks %s", f.model.name, strings.Join(missing, ", ")); err != nil {
+			return err
+		}
+	}
+	if len(missing) == len(l.list) {
+		return nil
+	}
+	e.path = append(e.path, l.child)
+	err := e.report(l.pos, Order, "%s comes before what must precede it", l.child.name)
+	if err == nil {
+		e.leave()
+	}
+	return err
+}
+
+// leaf reads the text of an element up to its end.
+func (e *engine) leaf(t token, c *child) (string, error) {
+	derived, err := e.attributes(t, false, c)
+	if err != nil {
+		return "", err
+	}
+	var text []byte
+	pos, nested := t.pos, false
+	for {
+		t, err := e.s.next()
+		if err != nil {
+			return "", err
+		}
+		switch t.kind {
+		case endTag:
+			value := string(text)
+			if c.number && !nested && !Number(value).Valid() {
+				return value, e.report(pos, Float, "%s is no number", shorten(value))
+			}
+			return e.derived(pos, derived, value, nested)
+		case charData:
+			if len(text) == 0 {
+				pos = t.pos
+			}
+			if text = append(text, t.data...); len(text) > e.maxText && e.maxText > 0 {
+				return "", e.s.failAt(t.pos, Limit, "a text of more than %d bytes", e.maxText)
+			}
+		case startTag:
+			if !nested {
+				nested = true
+				if err := e.report(t.pos, ElementInText, "%s holds text only, no elements", c.name); err != nil {
+					return "", err
+				}
+			}
+			if err := e.skip(); err != nil {
+				return "", err
+			}
+		}
+	}
+}
+
+// shorten makes a value fit into a message.
+func shorten(value string) string {
+	const most = 40
+	if len(value) > most {
+		return strconv.Quote(strings.ToValidUTF8(value[:most], "")) + "..."
+	}
+	return strconv.Quote(value)
+}

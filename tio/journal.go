@@ -1,0 +1,55 @@
+package tio
+
+// Journal is a whole document.
+type Journal struct {
+	Transactions []Transaction // at least one
+}
+
+// Transaction says what was exchanged, between whom and when. The texts may be
+// empty; their form is free.
+type Transaction struct {
+	Type        string // such as "Sale Packing List"
+	Title       Optional
+	StartDate   string // when a service started
+	StopDate    string // when it was completed
+	Reference   string // absolute reference of the transaction
+	Currency    string
+	PaymentMode string
+	Categories  []string
+	Arrows      []Arrow    // at least one
+	Movements   []Movement // at least one
+}
+
+// Arrow says who provided a service to whom.
+type Arrow struct {
+	Type        string // such as "Destination" or "Administration"
+	Source      Optional
+	Destination Optional
+}
+
+// Movement is how much of one resource was exchanged.
+type Movement struct {
+	Resource   string // kind of service, such as "service_module/cpu_load_percent"
+	Title      Optional
+	Reference  Optional // in reports of nodes: the partition or its user
+	Quantity   Number   // in the unit of the resource
+	Price      Number   // per unit
+	VAT        string
+	Categories []string
+}
+
+// Consumption is what one partition reports: movements without transaction,
+// which the node puts into a Journal.
+type Consumption struct {
+	Movements []Movement // at least one
+}
+
+// Optional is a text that may be absent, which is not the same as
+// empty. The zero value is absent.
+type Optional struct {
+	Value   string
+	Present bool
+}
+
+// Text is an Optional that is present.
+func Text(value string) Optional { return Optional{Value: value, Present: true} }

@@ -1,0 +1,90 @@
+package tio
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Number is the text of a quantity or a price, as it stands in the document:
+// written back, it is the same. Its grammar is that of the schema: decimal
+// digits with optional sign, point and exponent, or INF, -INF, NaN, with white
+// space around.
+type Number string
+
+// The numbers that are not finite. They are legal and useless in a sum.
+const (
+	Infinity         Number = "INF"
+	NegativeInfinity Number = "-INF"
+	NotANumber       Number = "NaN"
+)
+
+// FormatNumber gives the shortest text that reads back as f. It refuses infinities
+// and NaN: who really means them writes the constants.
+func FormatNumber(f float64) (Number, error) {
+	if math.IsInf(f, 0) || math.IsNaN(f) {
+		return "", fmt.Errorf("tio: %v is no quantity", f)
+	}
+	return Number(strconv.FormatFloat(f, 'g', -1, 64)), nil
+}
+
+// Valid tells whether n has the form of a number.
+func (n Number) Valid() bool {
+	text := n.trim()
+	switch text {
+	case string(Infinity), string(NegativeInfinity), string(NotANumber):
+		return true
+	}
+	text = unsigned(text)
+	whole := digits(text)
+	text = text[whole:]
+	fraction := 0
+	if rest, ok := strings.CutPrefix(text, "."); ok {
+		fraction = digits(rest)
+		text = rest[fraction:]
+	}
+	if whole+fraction == 0 {
+		return false
+	}
+	if text == "" {
+		return true
+	}
+	if text[0] != 'e' && text[0] != 'E' {
+		return false
+	}
+	text = unsigned(text[1:])
+	return text != "" && digits(text) == len(text)
+}
+
+func (n Number) trim() string { return strings.Trim(string(n), " \t\r\n") }
+
+func unsigned(text string) string {
+	if text != "" && (text[0] == '+' || text[0] == '-') {
+		return text[1:]
+	}
+	return text
+}
+
+// digits counts the digits at the start of text.
+func digits(text string) int {
+	n := 0
+	for n < len(text) && text[n] >= '0' && text[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// Float64 gives the value in 64 bits. Numbers beyond the range become
+// infinite or zero, as the schema says; the error is only for what is not Valid.
+func (n Number) Float64() (float64, error) {
+	if !n.Valid() {
+		return 0, fmt.Errorf("tio: %s is no number", shorten(string(n)))
+	}
+	f, err := strconv.ParseFloat(n.trim(), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, fmt.Errorf("tio: %w", err)
+	}
+	return f, nil
+}
