@@ -1,0 +1,79 @@
+package tio
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// stricter are documents that the schema allows and this package refuses, with
+// the reason.
+var stricter = map[string]string{}
+
+func TestValidDocuments(t *testing.T) {
+	files, err := filepath.Glob("testdata/valid/*.xml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			f, err := os.Open(file)
+			require.NoError(t, err)
+			defer f.Close()
+			journal, err := Decode(f)
+			if why, ok := stricter[filepath.Base(file)]; ok {
+				require.Error(t, err, why)
+				return
+			}
+			require.NoError(t, err)
+			require.NotEmpty(t, journal.Transactions)
+			for _, transaction := range journal.Transactions {
+				require.NotEmpty(t, transaction.Movements)
+			}
+		})
+	}
+}
+
+// TestInvalidDocuments compares rule and path with the text beside each document.
+func TestInvalidDocuments(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid/*.xml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(strings.TrimSuffix(file, ".xml") + ".txt")
+			require.NoError(t, err)
+			want := map[string]string{}
+			for line := range strings.Lines(string(text)) {
+				if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+					want[key] = value
+				}
+			}
+			f, err := os.Open(file)
+			require.NoError(t, err)
+			defer f.Close()
+			err = Validate(f)
+			rule, _, _ := strings.Cut(want["rule"], " ")
+			first := find(err, rule, want["path"])
+			require.NotNil(t, first, "no %s at %q in: %v", rule, want["path"], err)
+			if rule != "well-formedness" || len(first.Path) > 0 {
+				require.Positive(t, first.Line)
+				require.Positive(t, first.Column)
+			}
+		})
+	}
+}
+
+// find returns the broken rule at a path; an empty path stands for any.
+func find(err error, rule, path string) *Error {
+	all, _ := errors.AsType[Errors](err)
+	for _, e := range all {
+		if string(e.Rule) == rule && (path == "" || e.Path == path) {
+			return e
+		}
+	}
+	return nil
+}
