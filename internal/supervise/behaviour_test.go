@@ -125,6 +125,7 @@ func testAutoRestart(t *testing.T, s *site) {
 		now := s.info(t, "sleeper")
 		return now.State == client.Running && now.PID != first.PID
 	}, time.Minute, 20*time.Millisecond)
+	s.settle(t)
 	require.NoError(t, s.client.StopProcess(t.Context(), "sleeper", true))
 	time.Sleep(1200 * time.Millisecond) // longer than any pause before a restart
 	require.Equal(t, client.Stopped, s.info(t, "sleeper").State)
@@ -258,6 +259,7 @@ func testBeginAgain(t *testing.T, s *site) {
 	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
 	pid := s.info(t, "part:a").PID
 	s.group(t, "more", map[string]string{"a": "/bin/sleep 1000"})
+	s.settle(t)
 	require.NoError(t, s.client.Restart(t.Context()))
 	require.Eventually(t, func() bool {
 		info, err := s.client.ProcessInfo(t.Context(), "more:a")

@@ -157,9 +157,26 @@ func (s *site) executing(t *testing.T, name, program string) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
+// settle waits until every process runs its program: until then the child of
+// the real daemon swallows signals.
+func (s *site) settle(t *testing.T) {
+	t.Helper()
+	infos, err := s.client.AllProcessInfo(context.Background())
+	if err != nil {
+		return // no daemon
+	}
+	for _, p := range infos {
+		require.Eventually(t, func() bool {
+			text, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID) + "/cmdline")
+			return p.PID == 0 || err != nil || !strings.Contains(string(text), "supervisord.conf")
+		}, time.Minute, 10*time.Millisecond)
+	}
+}
+
 // shutdown ends the daemon, if one runs, and waits for its end.
 func (s *site) shutdown(t *testing.T) {
 	t.Helper()
+	s.settle(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if s.client.Shutdown(ctx) != nil {
@@ -214,6 +231,7 @@ func testStates(t *testing.T, s *site) {
 	require.Equal(t, 0, s.becomes(t, "part:short", client.Exited).ExitStatus)
 	require.Equal(t, 1, s.becomes(t, "part:bad", client.Exited).ExitStatus)
 
+	s.settle(t)
 	require.NoError(t, s.client.StopProcess(t.Context(), "part:sleeper", true))
 	require.Equal(t, client.Stopped, s.info(t, "part:sleeper").State)
 	require.Error(t, syscall.Kill(up.PID, 0))
@@ -252,6 +270,7 @@ func testGroups(t *testing.T, s *site) {
 	for _, name := range []string{"part:a", "part:b", "part1:a"} {
 		s.executing(t, name, "/bin/sleep")
 	}
+	s.settle(t)
 	stopped, err := s.client.StopProcessGroup(t.Context(), "part", true)
 	require.NoError(t, err)
 	require.Len(t, stopped, 2)
@@ -335,6 +354,7 @@ func testStubborn(t *testing.T, s *site) {
 		child, _ = strconv.Atoi(strings.TrimSpace(string(text)))
 		return err == nil && child > 0
 	}, time.Minute, 20*time.Millisecond)
+	s.settle(t)
 	require.NoError(t, s.client.StopProcess(t.Context(), "part:deaf", true))
 	require.Eventually(t, func() bool {
 		info, err := readProc(child)
@@ -352,6 +372,7 @@ func testUpdate(t *testing.T, s *site) {
 	s.executing(t, "part:a", "/bin/sleep")
 	s.executing(t, "other:a", "/bin/sleep")
 
+	s.settle(t)
 	none, err := s.client.Update(t.Context())
 	require.NoError(t, err)
 	require.True(t, none.Empty(), "%+v", none)
@@ -373,8 +394,10 @@ func testUpdate(t *testing.T, s *site) {
 	require.Equal(t, kept, s.info(t, "other:a").PID)
 }
 
-// TestRealSupervisorctl drives the embedded daemon with the real command.
+// TestRealSupervisorctl drives the embedded daemon with the real command. Package
+// supervisorctl compares every verb.
 func TestRealSupervisorctl(t *testing.T) {
+	t.Parallel()
 	peer := testpeer.Get(t, testpeer.Newest)
 	s := newSite(t, implementations()["embedded"])
 	s.group(t, "part", map[string]string{
@@ -387,21 +410,12 @@ func TestRealSupervisorctl(t *testing.T) {
 		t.Logf("%s: %v\n%s", args, err, out)
 		return string(out)
 	}
-	require.Regexp(t, `part:sleeper +STOPPED +Not started`, ctl("status"))
-	require.Equal(t, "part:sleeper: started\n", ctl("start", "part:sleeper"))
-	require.Regexp(t, `part:sleeper +RUNNING +pid \d+, uptime 0:00:0\d`, ctl("status", "part:"))
-	require.Equal(t, "part:sleeper: ERROR (already started)\n", ctl("start", "part:sleeper"))
-	require.Contains(t, ctl("restart", "part:sleeper"), "part:sleeper: stopped\npart:sleeper: started")
-	require.Contains(t, ctl("start", "part:talker"), "started")
-	require.Eventually(t, func() bool { return strings.Contains(ctl("tail", "part:talker"), "something said") }, time.Minute, 100*time.Millisecond)
-	require.Equal(t, "part:nobody: ERROR (no such process)\n", ctl("stop", "part:nobody"))
+	require.Equal(t, "part:sleeper: started\npart:talker: started\n", ctl("start", "part:"))
+	require.Regexp(t, `part:sleeper +RUNNING +pid \d+, uptime 0:00:\d\d\npart:talker `, ctl("status"))
+	reads(t, s.dir+"/.part_talker.log", "something said")
+	require.Contains(t, ctl("tail", "part:talker"), "something said")
 	s.group(t, "more", map[string]string{"a": "/bin/sleep 1000"})
-	require.Contains(t, ctl("reread"), "more: available")
 	require.Contains(t, ctl("update"), "more: added process group")
-	require.Regexp(t, `more:a +in use +manual`, ctl("avail"))
-	require.Equal(t, strconv.Itoa(s.info(t, "part:sleeper").PID)+"\n", ctl("pid", "part:sleeper"))
-	require.Contains(t, ctl("signal", "KILL", "part:sleeper"), "signalled")
-	s.becomes(t, "part:sleeper", client.Exited)
-	require.Contains(t, ctl("stop", "all"), "part:talker: stopped")
+	require.Equal(t, "part:sleeper: stopped\n", ctl("stop", "part:sleeper"))
 	require.Contains(t, ctl("shutdown"), "Shut down")
 }
