@@ -1,6 +1,7 @@
 package tio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -116,6 +117,8 @@ func ParseConsumption(r io.Reader, opts ...DecodeOption) (*Consumption, error) {
 	return &c, nil
 }
 
+var errTooLarge = errors.New("the document is larger than allowed")
+
 // limited ends a document that is larger than allowed with an error.
 type limited struct {
 	r    io.Reader
@@ -128,7 +131,7 @@ func (l *limited) Read(p []byte) (int, error) {
 		if n, err := l.r.Read(one[:]); n == 0 {
 			return 0, err
 		}
-		return 0, &Error{Rule: Limit, Line: 1, Column: 1, Message: "the document is larger than allowed"}
+		return 0, errTooLarge
 	}
 	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
 	l.left -= int64(n)
@@ -216,9 +219,7 @@ func (t *OpenTransaction) Movements() iter.Seq2[Movement, error] {
 		for {
 			m, ok, err := t.movement()
 			if err != nil {
-				shown := single(t.e.result(err))
-				t.err = shown
-				yield(Movement{}, shown)
+				yield(Movement{}, single(t.e.result(err)))
 				return
 			}
 			if !ok || !yield(m, nil) {

@@ -28,6 +28,7 @@ type charReader struct {
 	r        io.Reader
 	raw      []byte // not yet decoded
 	eof      bool
+	end      error // why eof is set: io.EOF or a failure to read
 	charset  charset
 	bom      bool
 	declared string // the encoding in the XML declaration, if any
@@ -39,29 +40,24 @@ const rawSize = 16 << 10
 
 func newCharReader(r io.Reader) *charReader {
 	c := &charReader{r: r, raw: make([]byte, 0, rawSize)}
-	if err := c.more(1024); err != nil {
-		c.err = err
-		return c
-	}
+	c.more(1024)
 	c.detect()
 	return c
 }
 
-// more reads until there are n undecoded bytes or the document ends.
-func (c *charReader) more(n int) error {
+// more reads until there are n undecoded bytes or the document ends, which a
+// failure to read also does.
+func (c *charReader) more(n int) {
 	for len(c.raw) < n && !c.eof {
 		if cap(c.raw) < rawSize {
 			c.raw = append(make([]byte, 0, rawSize), c.raw...)
 		}
 		k, err := c.r.Read(c.raw[len(c.raw):cap(c.raw)])
 		c.raw = c.raw[:len(c.raw)+k]
-		if err == io.EOF {
-			c.eof = true
-		} else if err != nil {
-			return err
+		if err != nil {
+			c.eof, c.end = true, err
 		}
 	}
-	return nil
 }
 
 // detect chooses the encoding by byte order mark, by the look of "<?" in 16
@@ -151,12 +147,10 @@ func (c *charReader) Read(p []byte) (int, error) {
 			if n > 0 {
 				return n, nil
 			}
-			if c.err = c.more(utf8.UTFMax); c.err != nil {
-				break
-			}
+			c.more(utf8.UTFMax)
 		}
 		if len(c.raw) == 0 {
-			c.err = io.EOF
+			c.err = c.end
 			break
 		}
 		k := 0
@@ -170,6 +164,9 @@ func (c *charReader) Read(p []byte) (int, error) {
 		r, size, err := c.decode()
 		if err != nil {
 			c.err = err
+			if c.end != nil && c.end != io.EOF && len(c.raw) < utf8.UTFMax {
+				c.err = c.end // a character was cut by the failure to read
+			}
 			break
 		}
 		c.raw = c.raw[size:]

@@ -119,6 +119,9 @@ func (s *scanner) broken(where string) error {
 	if errors.As(s.err, &bad) {
 		return s.fail(WellFormedness, "%s", bad.message)
 	}
+	if errors.Is(s.err, errTooLarge) {
+		return s.fail(Limit, "%s", s.err)
+	}
 	if s.err != nil {
 		return s.err
 	}
@@ -409,6 +412,9 @@ func (s *scanner) text() (token, bool, error) {
 	pos := s.pos
 	s.data = s.data[:0]
 	if b, _ := s.peek(); b == '&' {
+		if len(s.open) == 0 {
+			return token{}, false, s.failAt(pos, WellFormedness, "a reference outside of the document element")
+		}
 		s.brackets = 0
 		r, err := s.reference()
 		if err != nil {

@@ -1,0 +1,308 @@
+package tio
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+func TestDecodeValues(t *testing.T) {
+	got, err := Decode(strings.NewReader(exampleBytes))
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(example(), got))
+}
+
+// TestDecodeInPieces gets one byte at a time.
+func TestDecodeInPieces(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.xml")
+	require.NoError(t, err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		want, wantErr := Decode(bytes.NewReader(data))
+		got, gotErr := Decode(iotest.OneByteReader(bytes.NewReader(data)))
+		require.Equal(t, wantErr, gotErr, file)
+		require.Empty(t, cmp.Diff(want, got), file)
+	}
+}
+
+// TestErrorPlace checks line, column, path and rule, and that all are told.
+func TestErrorPlace(t *testing.T) {
+	document := strings.NewReplacer("<quantity>10<", "\n é <quantity>ten<", "<VAT>R&amp;D</VAT>", "\n<vat/>").Replace(exampleBytes)
+	_, err := Decode(strings.NewReader(document))
+	require.Equal(t, []string{
+		`line 2, column 2: /journal/transaction[1]/movement[1]: movement holds elements only, no text (text)`,
+		`line 2, column 14: /journal/transaction[1]/movement[1]/quantity: "ten" is no number (float)`,
+		`line 2, column 89: /journal/transaction[1]/movement[2]: movement lacks VAT (missing-element)`,
+		`line 3, column 1: /journal/transaction[1]/movement[2]/vat: movement cannot hold vat (unexpected-element)`,
+	}, strings.Split(err.Error(), "\n"))
+	one, ok := errors.AsType[*Error](err)
+	require.True(t, ok)
+	require.Equal(t, StrayText, one.Rule)
+}
+
+// TestStricter are documents that libxml2 accepts and this package does not.
+func TestStricter(t *testing.T) {
+	body := strings.TrimPrefix(exampleBytes, `<?xml version='1.0' encoding='utf-8'?>`)
+	tests := []struct {
+		name, document string
+		rule           Rule
+	}{
+		{"exponent without digits", strings.Replace(body, ">10<", ">1e<", 1), Float},
+		{"exponent with sign only", strings.Replace(body, ">10<", ">1e+<", 1), Float},
+		{"document type", "<!DOCTYPE journal>" + body, Doctype},
+		{"internal entity", `<!DOCTYPE journal [<!ENTITY a "b">]>` + strings.Replace(body, "ZZ", "&a;", 1), Doctype},
+		{"XML 1.1", `<?xml version="1.1"?>` + body, Version},
+		{"other encoding", `<?xml version="1.0" encoding="windows-1252"?>` + body, Encoding},
+		{"depth", strings.Replace(body, "ZZ", strings.Repeat("<a>", 1000), 1), Limit},
+		{"attributes", strings.Replace(body, "<title>", "<title "+attributes(1000)+">", 1), Limit},
+		{"long name", strings.Replace(body, "<title>", "<"+strings.Repeat("t", 5000)+">", 1), Limit},
+		{"long text", strings.Replace(body, "ZZ", strings.Repeat("z", DefaultMaxText+1), 1), Limit},
+		{"long attribute", strings.Replace(body, "A &amp; B", strings.Repeat("z", 1<<20+1), 1), Limit},
+		{"many arrows", strings.Replace(body, `<arrow type="Destination"/>`, strings.Repeat(`<arrow type=""/>`, DefaultMaxMany), 1), Limit},
+		{"many categories", strings.Replace(body, "<category></category>", strings.Repeat("<category/>", DefaultMaxMany+1), 1), Limit},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e := find(Validate(strings.NewReader(test.document)), string(test.rule), "")
+			require.NotNil(t, e, "%v", Validate(strings.NewReader(test.document)))
+			require.Positive(t, e.Line)
+			require.Positive(t, e.Column)
+		})
+	}
+}
+
+func attributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` a%d=""`, i)
+	}
+	return b.String()
+}
+
+func TestHostileInput(t *testing.T) {
+	laughs := `<!DOCTYPE journal [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]><journal>&c;</journal>`
+	outside := `<!DOCTYPE journal [<!ENTITY a SYSTEM "file:///etc/passwd">]><journal>&a;</journal>`
+	tests := map[string]struct {
+		document string
+		rule     Rule
+	}{
+		"laughs":                {laughs, Doctype},
+		"external entity":       {outside, Doctype},
+		"entity without type":   {"<journal>&a;</journal>", WellFormedness},
+		"reference after root":  {exampleBytes + "&#32;", WellFormedness},
+		"CDATA after root":      {exampleBytes + "<![CDATA[ ]]>", WellFormedness},
+		"huge reference":        {"<journal>&#99999999999999999999;</journal>", WellFormedness},
+		"surrogate reference":   {"<journal>&#xd800;</journal>", WellFormedness},
+		"end of CDATA in text":  {"<journal>]]></journal>", WellFormedness},
+		"half of a 16-bit unit": {"\xff\xfe<", WellFormedness},
+		"lone surrogate":        {"\xff\xfe<\x00\x00\xd8a\x00", WellFormedness},
+		"xmlns redeclared":      {`<journal xmlns:xmlns="a"/>`, WellFormedness},
+		"same name twice":       {`<journal xmlns:a="n" xmlns:b="n" a:x="" b:x=""/>`, WellFormedness},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Decode(strings.NewReader(test.document))
+			require.NotNil(t, find(err, string(test.rule), ""), "%v", err)
+		})
+	}
+}
+
+func TestLimits(t *testing.T) {
+	decode := func(o DecodeOption) error {
+		_, err := Decode(strings.NewReader(exampleBytes), o)
+		return err
+	}
+	require.NoError(t, decode(WithMaxBytes(int64(len(exampleBytes)))))
+	e := find(decode(WithMaxBytes(int64(len(exampleBytes)-1))), string(Limit), "")
+	require.NotNil(t, e)
+	require.Greater(t, e.Column, 500, "where the limit was reached")
+	require.NotNil(t, find(decode(WithMaxText(3)), string(Limit), "/journal/transaction[1]/title"))
+	require.NotNil(t, find(decode(WithMaxMany(1)), string(Limit), "/journal/transaction[1]/arrow[2]"))
+	for _, o := range []DecodeOption{WithMaxBytes(0), WithMaxText(-1), WithMaxMany(0), WithMaxErrors(0)} {
+		require.Error(t, decode(o))
+	}
+	bad := strings.ReplaceAll(exampleBytes, "<quantity>", "<quantity>x")
+	err := Validate(strings.NewReader(bad), WithMaxErrors(1))
+	all, _ := errors.AsType[Errors](err)
+	require.Len(t, all, 1)
+}
+
+func TestReaderError(t *testing.T) {
+	r := func() io.Reader {
+		return io.MultiReader(strings.NewReader(exampleBytes[:600]), iotest.ErrReader(errFull))
+	}
+	_, err := Decode(r())
+	require.ErrorIs(t, err, errFull)
+	require.ErrorIs(t, Validate(r()), errFull)
+	var last error
+	for x, err := range NewDecoder(r()).Transactions() {
+		if last = err; err == nil {
+			for _, err := range x.Movements() {
+				if err != nil {
+					require.EqualError(t, err, "tio: full")
+				}
+			}
+		}
+	}
+	require.EqualError(t, last, "tio: full")
+}
+
+func TestDecoder(t *testing.T) {
+	d := NewDecoder(strings.NewReader(exampleBytes))
+	var got []Movement
+	for x, err := range d.Transactions() {
+		require.NoError(t, err)
+		require.Equal(t, "reference-of-testjournal", x.Reference)
+		require.Len(t, x.Arrows, 2)
+		for m, err := range x.Movements() {
+			require.NoError(t, err)
+			got = append(got, m)
+		}
+	}
+	require.Empty(t, cmp.Diff(example().Transactions[0].Movements, got))
+	for _, err := range d.Transactions() {
+		require.Error(t, err, "a second time")
+	}
+
+	for range NewDecoder(strings.NewReader(exampleBytes)).Transactions() {
+		break // leaving early is no error
+	}
+
+	// Movements that nobody reads are checked all the same.
+	bad := strings.Replace(exampleBytes, "<quantity> 1.50 ", "<quantity>x", 1)
+	var last error
+	for _, err := range NewDecoder(strings.NewReader(bad)).Transactions() {
+		last = err
+	}
+	one, ok := errors.AsType[*Error](last)
+	require.True(t, ok)
+	require.Equal(t, "/journal/transaction[1]/movement[2]/quantity", one.Path)
+}
+
+// TestDecoderVerdicts compares the decoder with the check of whole documents.
+func TestDecoderVerdicts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*/*.xml")
+	require.NoError(t, err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var last error
+		for _, err := range NewDecoder(bytes.NewReader(data)).Transactions() {
+			last = err
+		}
+		require.Equal(t, strings.Contains(file, "invalid"), last != nil, "%s: %v", file, last)
+	}
+}
+
+// endless is a journal of n movements made on the fly, as one transaction or one
+// transaction each.
+func endless(n int, single bool) io.Reader {
+	head, rest, _ := strings.Cut(exampleBytes, "<movement>")
+	movement, _, _ := strings.Cut(rest, "</movement>")
+	movement = "<movement>" + movement + "</movement>"
+	_, transaction, _ := strings.Cut(head, "<journal>")
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.WriteString(w, "<journal>")
+		for i := range n {
+			piece := movement
+			if i == 0 || !single {
+				piece = transaction + piece
+			}
+			if i == n-1 || !single {
+				piece += "</transaction>"
+			}
+			if err == nil {
+				_, err = io.WriteString(w, piece)
+			}
+		}
+		if err == nil {
+			_, err = io.WriteString(w, "</journal>")
+		}
+		w.CloseWithError(err)
+	}()
+	return r
+}
+
+// TestBoundedMemory reads and writes many movements and looks at the heap.
+func TestBoundedMemory(t *testing.T) {
+	n := 100_000
+	if testing.Short() {
+		n = 10_000
+	}
+	for _, single := range []bool{true, false} {
+		var before, now runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		e, count := NewEncoder(io.Discard), 0
+		for x, err := range NewDecoder(endless(n, single)).Transactions() {
+			require.NoError(t, err)
+			require.NoError(t, e.Open(&x.Transaction))
+			for m, err := range x.Movements() {
+				if err != nil || e.Movement(&m) != nil {
+					t.Fatal(err)
+				}
+				count++
+			}
+			require.NoError(t, e.CloseTransaction())
+		}
+		require.NoError(t, e.Close())
+		require.Equal(t, n, count)
+		runtime.GC()
+		runtime.ReadMemStats(&now)
+		require.Less(t, int64(now.HeapAlloc)-int64(before.HeapAlloc), int64(4<<20))
+		runtime.KeepAlive(e)
+	}
+}
+
+func TestNumber(t *testing.T) {
+	valid := map[Number]float64{
+		"0": 0, "-0": 0, "+1": 1, "007": 7, "1.": 1, ".5": .5, "-.5": -.5, "1e5": 1e5, "1E-5": 1e-5, "1.e5": 1e5,
+		".5e05": .5e5, "1e400": math.Inf(1), "1e-400": 0, " 12.5\n": 12.5, "INF": math.Inf(1), "-INF": math.Inf(-1),
+		"14211174517.028572": 14211174517.028572,
+	}
+	for n, want := range valid {
+		require.True(t, n.Valid(), n)
+		got, err := n.Float64()
+		require.NoError(t, err)
+		require.InDelta(t, want, got, 0, n)
+	}
+	got, err := NotANumber.Float64()
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(got))
+	for _, n := range []Number{
+		"", " ", "+INF", "inf", "Infinity", "nan", "-NaN", ".", "-", "e5", ".e5", "1e", "1e+", "1e1.5", "1 000", "1,5",
+		"1_000", "0x10", "1f", "12GB", "50%", "$5", "1/2", "true", "\u00a01", "\u0661", "\u22121",
+	} {
+		require.False(t, n.Valid(), n)
+		_, err := n.Float64()
+		require.Error(t, err)
+	}
+	text, err := FormatNumber(76.43714285714287)
+	require.NoError(t, err)
+	require.Equal(t, Number("76.43714285714287"), text)
+	for _, f := range []float64{math.Inf(1), math.Inf(-1), math.NaN()} {
+		_, err := FormatNumber(f)
+		require.Error(t, err)
+	}
+	for _, f := range []float64{1e-7, 1e21, -1, math.MaxFloat64, math.SmallestNonzeroFloat64} {
+		n, err := FormatNumber(f)
+		require.NoError(t, err)
+		require.True(t, n.Valid())
+		back, err := n.Float64()
+		require.NoError(t, err)
+		require.InDelta(t, f, back, 0)
+	}
+}
