@@ -238,9 +238,9 @@ func endless(n int, single bool) io.Reader {
 
 // TestBoundedMemory reads and writes many movements and looks at the heap.
 func TestBoundedMemory(t *testing.T) {
-	n := 100_000
+	n := 30_000
 	if testing.Short() {
-		n = 10_000
+		n = 5_000
 	}
 	for _, single := range []bool{true, false} {
 		var before, now runtime.MemStats

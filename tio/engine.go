@@ -214,9 +214,12 @@ func (e *engine) placed(f *frame, t token, place int) error {
 		}
 		return e.report(t.pos, Order, "%s must come before %s", c.name, f.model.children[f.last].name)
 	}
-	l := lack{names: make(map[string]bool), pos: t.pos, child: e.path[len(e.path)-1]}
+	l := lack{pos: t.pos, child: e.path[len(e.path)-1]}
 	for i := f.last; i < place; i++ {
 		if before := &f.model.children[i]; before.required && f.counts[i] == 0 {
+			if l.names == nil {
+				l.names = make(map[string]bool)
+			}
 			l.names[before.name] = true
 			l.list = append(l.list, before.name)
 		}
@@ -284,7 +287,10 @@ func (e *engine) skip() error {
 
 // complete judges an element at its end: what came late, and what never came.
 func (e *engine) complete(f *frame) error {
-	told := make(map[string]bool)
+	var told map[string]bool
+	if len(f.late) > 0 {
+		told = make(map[string]bool)
+	}
 	for _, l := range f.late {
 		var missing []string
 		for _, name := range l.list {

@@ -2,12 +2,16 @@ package tio
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"unicode/utf8"
 )
 
 // name consumes an XML name, colons included.
 func (s *scanner) name() (string, error) {
+	if name, ok := s.plainName(); ok {
+		return name, nil
+	}
 	var name []byte
 	for {
 		if !s.want(1) {
@@ -31,6 +35,43 @@ func (s *scanner) name() (string, error) {
 		return "", s.broken("where a name is expected")
 	}
 	return "", s.fail(WellFormedness, "a name is expected here")
+}
+
+// plainName consumes a name of letters and low lines that the buffer holds
+// whole, as those of this format are.
+func (s *scanner) plainName() (string, bool) {
+	rest := s.buf[s.at:]
+	n := 0
+	for n < len(rest) && n < maxName && (rest[n]|0x20 >= 'a' && rest[n]|0x20 <= 'z' || rest[n] == '_') {
+		n++
+	}
+	if n == 0 || n == len(rest) || !isBlank(rest[n]) && !strings.ContainsRune(">/=;?", rune(rest[n])) {
+		return "", false
+	}
+	name, ok := usual[string(rest[:n])]
+	if !ok {
+		name = string(rest[:n])
+	}
+	s.at += n
+	s.pos.column += n
+	return name, true
+}
+
+// usual are the names of the format, to be kept once. Nothing changes them.
+var usual = names(journalModel, consumptionModel)
+
+func names(models ...*model) map[string]string {
+	all := map[string]string{"type": "type"}
+	for _, m := range models {
+		all[m.name] = m.name
+		for _, c := range m.children {
+			all[c.name] = c.name
+			if c.model != nil {
+				maps.Copy(all, names(c.model))
+			}
+		}
+	}
+	return all
 }
 
 func isNameStart(r rune) bool {
