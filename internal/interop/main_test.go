@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// soak tells whether the long forms of tests are asked for.
+func soak() bool { return os.Getenv("SLAPOS_SOAK") == "1" }
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if binaryDir != "" {

@@ -243,7 +243,7 @@ func TestOurDaemonKilled(t *testing.T) {
 
 // killRounds is how often a pass is killed: more often with SLAPOS_SOAK=1.
 func killRounds() int {
-	if os.Getenv("SLAPOS_SOAK") == "1" {
+	if soak() {
 		return 200
 	}
 	return 4
