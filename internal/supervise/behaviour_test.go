@@ -21,6 +21,7 @@ import (
 func TestDaemonBehaviour(t *testing.T) {
 	tests := map[string]func(t *testing.T, s *site){
 		"listener":      testListener,
+		"vacant":        testVacant,
 		"failing":       testFailing,
 		"restart":       testAutoRestart,
 		"follow":        testFollow,
@@ -97,7 +98,31 @@ done`)
 	}, time.Minute, 50*time.Millisecond)
 }
 
-// testFailing: a program that cannot start ends up FATAL, like the watchdog without a command.
+// testVacant: where there is no watchdog its section has no command, and still
+// the agents find the group, replace it and then use it.
+func testVacant(t *testing.T, s *site) {
+	s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+	s.launch(t, s)
+	state := s.info(t, "watchdog").State
+	require.Contains(t, []client.State{client.Stopped, client.Starting, client.Backoff, client.Fatal}, state)
+	did, err := s.client.Update(t.Context())
+	require.NoError(t, err)
+	require.True(t, did.Empty(), "%+v", did)
+	err = s.client.StartProcess(t.Context(), "watchdog", true)
+	require.True(t, client.IsFault(err, client.FaultNotExecutable), "%v", err)
+
+	conf := content(t, s.conf)
+	s.write(t, "supervisord.conf", strings.Replace(conf, "command =\n", "command = /bin/cat\n", 1))
+	_ = s.client.StopProcess(t.Context(), "watchdog", true) // the real one may be about to try again
+	changes, err := s.client.ReloadConfig(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"watchdog"}, changes.Changed)
+	require.NoError(t, s.client.RemoveProcessGroup(t.Context(), "watchdog"))
+	require.NoError(t, s.client.AddProcessGroup(t.Context(), "watchdog"))
+	s.becomes(t, "watchdog", client.Running)
+}
+
+// testFailing: a program that cannot start ends up FATAL.
 func testFailing(t *testing.T, s *site) {
 	s.program(t, "hasty", "command=/bin/false", "startretries=1", "startsecs=1", "autostart=true")
 	s.program(t, "empty", "command=", "startretries=0")
@@ -107,7 +132,6 @@ func testFailing(t *testing.T, s *site) {
 	require.Equal(t, "Exited too quickly (process log may have details)", fatal.SpawnError)
 	require.Equal(t, fatal.SpawnError, fatal.Description)
 	require.Equal(t, "command is empty", s.becomes(t, "empty", client.Fatal).SpawnError)
-	require.Equal(t, client.Backoff, s.becomes(t, "watchdog", client.Backoff).State)
 	err := s.client.StartProcess(t.Context(), "empty", true)
 	require.True(t, client.IsFault(err, client.FaultNotExecutable), "%v", err)
 	err = s.client.StartProcess(t.Context(), "hasty", true)
@@ -287,4 +311,17 @@ func testUser(t *testing.T, s *site) {
 	require.Equal(t, 0, s.becomes(t, "who", client.Exited).ExitStatus)
 	text := reads(t, s.dir+"/who.log", "0022")
 	require.True(t, strings.HasPrefix(text, account.Uid+"\n"+account.Gid+"\n"), text)
+}
+
+// TestVacantListener: a node without a watchdog is healthy.
+func TestVacantListener(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.launch(t, s)
+	require.Equal(t, client.Stopped, s.info(t, "watchdog").State)
+	all, err := s.client.AllProcessInfo(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, all)
+	results, err := s.client.StartAll(t.Context(), true)
+	require.NoError(t, err)
+	require.Empty(t, results)
 }

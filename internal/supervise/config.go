@@ -2,6 +2,8 @@ package supervise
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -43,6 +45,16 @@ type groupConfig struct {
 }
 
 func (g *groupConfig) isListener() bool { return len(g.Events) > 0 }
+
+// isVacant tells that this is an event listener without a command, which slapgrid
+// writes where there is no watchdog. Such a group is known by its name, so that it can be
+// replaced, but it is never started, sent nothing and listed nowhere: a node
+// without a watchdog is healthy. Compat: supervisord tries to start it and lists it as FATAL.
+func (g *groupConfig) isVacant() bool {
+	return g.isListener() && !slices.ContainsFunc(g.Programs, func(p programConfig) bool {
+		return strings.TrimSpace(p.Command) != ""
+	})
+}
 
 // restart is the value of autorestart.
 type restart string

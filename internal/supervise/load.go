@@ -248,6 +248,11 @@ func (l *loader) listener(s *section, name string) error {
 	if len(g.Events) == 0 {
 		r.fail("events", errors.New("an event listener requires an events line"))
 	}
+	if g.isVacant() {
+		for i := range g.Programs {
+			g.Programs[i].Policy.AutoStart = false
+		}
+	}
 	if g.BufferSize = r.int("buffer_size", 10); g.BufferSize < 1 {
 		r.fail("buffer_size", errors.New("must be positive"))
 	}

@@ -12,7 +12,7 @@ func (d *daemon) notify(e event) {
 	d.serial++
 	e.serial = d.serial
 	for _, g := range d.groups {
-		if subscribed(g.config.Events, e.kind) {
+		if subscribed(g.config.Events, e.kind) && !g.config.isVacant() {
 			g.poolSerial++
 			d.enqueue(g, &pooledEvent{event: e, poolSerial: g.poolSerial}, false)
 			d.nudge()

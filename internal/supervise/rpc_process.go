@@ -204,7 +204,9 @@ func (d *daemon) one(name string) func() ([]*group, error) {
 	}
 }
 
-func (d *daemon) every() ([]*group, error) { return d.sorted(), nil }
+func (d *daemon) every() ([]*group, error) {
+	return slices.DeleteFunc(d.sorted(), func(g *group) bool { return g.config.isVacant() }), nil
+}
 
 func (r *rpc) start(ctx context.Context, groups func() ([]*group, error), wait bool) (any, error) {
 	var waiting func(context.Context, *process) error
@@ -381,6 +383,9 @@ func (r *rpc) allProcessInfo() (any, error) {
 	list := []any{}
 	r.daemon.locked(func() {
 		for _, name := range slices.Sorted(maps.Keys(r.daemon.groups)) {
+			if r.daemon.groups[name].config.isVacant() {
+				continue
+			}
 			processes := slices.SortedFunc(slices.Values(r.daemon.groups[name].processes), func(a, b *process) int {
 				return strings.Compare(a.config.Name, b.config.Name)
 			})
