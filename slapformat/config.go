@@ -82,7 +82,7 @@ func ParseConfig(sections map[string]map[string]string, options map[string]strin
 	for _, name := range []string{"slapformat", "slapos"} {
 		section, ok := sections[name]
 		if !ok {
-			return Config{}, fmt.Errorf("No section: '%s'", name) //nolint:staticcheck // the reference's text
+			return Config{}, compatf("No section: '%s'", name)
 		}
 		for key, value := range section {
 			values[key] = value
@@ -118,7 +118,7 @@ func (p *configParser) bool(key string, fallback bool) bool {
 	case strings.EqualFold(value, "false"):
 		return false
 	}
-	p.fail(fmt.Errorf(`Option '%s' needs to be "True" or "False", wrong value: '%s'`, key, value)) //nolint:staticcheck // the reference's text
+	p.fail(compatf(`Option '%s' needs to be "True" or "False", wrong value: '%s'`, key, value))
 	return false
 }
 
@@ -151,7 +151,7 @@ func (p *configParser) path(key string) string {
 func (p *configParser) parse() Config {
 	for _, key := range []string{"bridge_name", "no_bridge"} {
 		if p.values[key] != "" {
-			p.fail(fmt.Errorf("Option '%s' is totally deprecated, please update your config file", key)) //nolint:staticcheck // the reference's text
+			p.fail(compatf("Option '%s' is totally deprecated, please update your config file", key))
 		}
 	}
 	v := p.values
@@ -176,13 +176,13 @@ func (p *configParser) parse() Config {
 	cfg.RootCheck = p.rootCheck()
 	for _, key := range []string{"computer_id", "instance_root", "master_url", "software_root", "computer_xml"} {
 		if v[key] == "" {
-			p.fail(fmt.Errorf("Parameter '%s' is not defined.", key)) //nolint:staticcheck // the reference's text
+			p.fail(compatf("Parameter '%s' is not defined.", key))
 		}
 	}
 	for _, key := range []string{"key_file", "cert_file", "master_ca_file"} {
 		if file, ok := v[key]; ok {
 			if _, err := os.Stat(file); err != nil {
-				p.fail(fmt.Errorf("File '%s' does not exist or is not readable.", file)) //nolint:staticcheck // the reference's text
+				p.fail(compatf("File '%s' does not exist or is not readable.", file))
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func (p *configParser) rootCheck() bool {
 	case strings.EqualFold(value, "false"):
 		return false
 	}
-	p.fail(fmt.Errorf("%s is neither True nor False.", value)) //nolint:staticcheck // the reference's text
+	p.fail(compatf("%s is neither True nor False.", value))
 	return true
 }
 
@@ -219,7 +219,7 @@ func (c Config) check() (Config, error) {
 		{"software_root", c.SoftwareRoot}, {"computer_xml", c.ComputerXML},
 	} {
 		if required[1] == "" {
-			return c, fmt.Errorf("Parameter '%s' is not defined.", required[0]) //nolint:staticcheck // the reference's text
+			return c, compatf("Parameter '%s' is not defined.", required[0])
 		}
 	}
 	switch {

@@ -76,7 +76,7 @@ func (c *Computer) readState(cfg Config) error {
 		}
 	}
 	if stored := len(c.Partitions); cfg.PartitionAmount < stored {
-		return fmt.Errorf("Requested amount of computer partitions (%d) is lower than already configured (%d), cannot continue", //nolint:staticcheck // the reference's text
+		return compatf("Requested amount of computer partitions (%d) is lower than already configured (%d), cannot continue",
 			cfg.PartitionAmount, stored)
 	}
 	for i := len(c.Partitions); i < cfg.PartitionAmount; i++ {
