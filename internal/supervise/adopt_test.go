@@ -201,7 +201,9 @@ func TestAdoptListener(t *testing.T) {
 	conf := content(t, s.conf)
 	s.write(t, "supervisord.conf", strings.Replace(conf, "command =\n", "command = /bin/sleep 1000\n", 1))
 	s.launch(t, s)
-	pid := s.becomes(t, "watchdog", client.Running).PID
+	before := s.becomes(t, "watchdog", client.Running)
+	pid := before.PID
+	require.FileExists(t, before.StderrLogFile)
 	s.killDaemon(t)
 	s.launch(t, s)
 	require.NotEqual(t, pid, s.becomes(t, "watchdog", client.Running).PID)
@@ -209,6 +211,11 @@ func TestAdoptListener(t *testing.T) {
 		info, err := readProc(pid)
 		return err != nil || info.dead()
 	}, time.Minute, 20*time.Millisecond)
+	require.NoFileExists(t, before.StderrLogFile)
+	after := s.info(t, "watchdog").StderrLogFile
+	require.FileExists(t, after)
+	s.shutdown(t)
+	require.NoFileExists(t, after)
 }
 
 // TestKillDaemonAnytime kills the daemon while it starts and stops programs: nothing ever runs twice.

@@ -83,16 +83,13 @@ func (d *daemon) sorted() []*group {
 	return list
 }
 
-// addGroup loads a group. Automatic log files are made here.
+// addGroup loads a group.
 func (d *daemon) addGroup(cfg groupConfig) *group {
 	g := &group{config: cfg, poolSerial: -1}
 	for _, pc := range cfg.Programs {
-		p := &process{machine: machine{policy: pc.Policy}, config: pc, group: g}
-		var err error
-		if p.logs, err = resolveLogs(pc, d.cfg); err != nil {
-			d.log.Error("no log file, output is dropped", "process", p.fullName(), "error", err)
-		}
-		g.processes = append(g.processes, p)
+		g.processes = append(g.processes, &process{
+			machine: machine{policy: pc.Policy}, config: pc, group: g, logs: [2]logConfig{pc.Stdout, pc.Stderr},
+		})
 	}
 	d.groups[cfg.Name] = g
 	d.dirty = true
@@ -106,7 +103,9 @@ func (d *daemon) removeGroup(g *group) bool {
 		return false
 	}
 	delete(d.groups, g.config.Name)
-	removeAutoLogs(g)
+	for _, p := range g.processes {
+		removeAutoLogs(p.logs)
+	}
 	d.dirty = true
 	d.notify(event{kind: "PROCESS_GROUP_REMOVED", payload: "groupname:" + g.config.Name + "\n"})
 	return true
@@ -155,6 +154,9 @@ func (d *daemon) apply(p *process, e effect) error {
 
 // spawn starts the program of p, whose machine is STARTING.
 func (d *daemon) spawn(p *process) {
+	if err := p.makeLogs(d.cfg); err != nil {
+		d.log.Error("no log file, output is dropped", "process", p.fullName(), "error", err)
+	}
 	child, err := p.execute(spawnContext{env: d.env, serverURL: d.cfg.serverURL()})
 	now := time.Now()
 	switch {
@@ -390,6 +392,9 @@ func (d *daemon) abandon() {
 	d.locked(func() {
 		for _, g := range d.groups {
 			for _, p := range g.processes {
+				if p.pid == 0 {
+					removeAutoLogs(p.logs)
+				}
 				p.forget()
 			}
 		}
@@ -398,30 +403,27 @@ func (d *daemon) abandon() {
 	d.wait.Wait()
 }
 
-// resolveLogs gives AUTO log files a name: a new private file in childlogdir.
-func resolveLogs(pc programConfig, cfg *config) (logs [2]logConfig, failed error) {
-	logs = [2]logConfig{pc.Stdout, pc.Stderr}
+// makeLogs gives AUTO log files their name: a new private file in childlogdir.
+func (p *process) makeLogs(cfg *config) (failed error) {
 	for i, stream := range []string{"stdout", "stderr"} {
-		if !logs[i].Auto {
+		if !p.logs[i].Auto || p.logs[i].File != "" {
 			continue
 		}
-		f, err := os.CreateTemp(cfg.childLogDir, pc.Name+"-"+stream+"---"+cfg.identifier+"-*.log")
+		f, err := os.CreateTemp(cfg.childLogDir, p.config.Name+"-"+stream+"---"+cfg.identifier+"-*.log")
 		if err == nil {
-			logs[i].File = f.Name()
+			p.logs[i].File = f.Name()
 			err = f.Close()
 		}
 		failed = errors.Join(failed, err)
 	}
-	return logs, failed
+	return failed
 }
 
-// removeAutoLogs removes the AUTO log files of a group that is gone.
-func removeAutoLogs(g *group) {
-	for _, p := range g.processes {
-		for _, c := range p.logs {
-			if c.Auto && c.File != "" {
-				_ = os.Remove(c.File) // a leftover in the temporary directory does no harm
-			}
+// removeAutoLogs removes the AUTO log files of a process that is gone.
+func removeAutoLogs(logs [2]logConfig) {
+	for _, c := range logs {
+		if c.Auto && c.File != "" {
+			_ = os.Remove(c.File) // a leftover in the temporary directory does no harm
 		}
 	}
 }

@@ -177,6 +177,7 @@ func (d *daemon) restore(cfg groupConfig, old savedGroup) {
 			d.adopt(p, s)
 		case sameGroup(cfg, old.Config):
 			p.recall(s.State, s.Started, s.Ended, time.Now())
+			p.recallLogs(s.Logs)
 			p.exitStatus, p.spawnError, p.tries = s.ExitStatus, s.SpawnError, s.Tries
 		}
 	}
@@ -186,9 +187,7 @@ func (d *daemon) restore(cfg groupConfig, old savedGroup) {
 // EXITED, as if it had ended now.
 func (d *daemon) adopt(p *process, s savedProcess) {
 	p.adopted(s.Started, s.PID, s.State == client.Stopping, time.Now())
-	if s.Logs != [2]logConfig{} {
-		p.logs = s.Logs
-	}
+	p.recallLogs(s.Logs)
 	if !s.alive() {
 		d.log.Warn("ended while no daemon ran", "process", p.fullName(), "pid", s.PID)
 		p.exited(time.Now(), exitSignalled)
@@ -199,6 +198,15 @@ func (d *daemon) adopt(p *process, s savedProcess) {
 	p.stdin = reopenStdin(s.PID)
 	d.follow(p, s.PID, s.Ticks)
 	d.publish(p)
+}
+
+// recallLogs takes over the names of AUTO log files.
+func (p *process) recallLogs(saved [2]logConfig) {
+	for i := range p.logs {
+		if p.logs[i].Auto && saved[i].Auto {
+			p.logs[i].File = saved[i].File
+		}
+	}
 }
 
 // adoptUnnoted adopts processes that the earlier daemon had started but not
@@ -237,6 +245,7 @@ func (g savedGroup) alive() bool {
 // end kills what is left of a group.
 func (g savedGroup) end() {
 	for _, p := range g.Processes {
+		removeAutoLogs(p.Logs)
 		if p.alive() {
 			_ = unix.Kill(-p.PID, unix.SIGKILL) // it may have ended just now
 		}
