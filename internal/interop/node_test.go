@@ -220,14 +220,3 @@ func readPID(t *testing.T, path string) int {
 	})
 	return pid
 }
-
-// exists tells whether a path is there.
-func exists(t *testing.T, path string) bool {
-	t.Helper()
-	_, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false
-	}
-	require.NoError(t, err)
-	return true
-}
