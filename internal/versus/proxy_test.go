@@ -13,12 +13,12 @@ import (
 // BenchmarkFullComputer reads a computer of 500 instances, which is what each
 // pass of an agent begins with.
 func BenchmarkFullComputer(b *testing.B) {
-	read(b, "getFullComputerInformation?computer_id=computer", 20)
+	read(b, "getFullComputerInformation?computer_id=computer", 4)
 }
 
 // BenchmarkPartition reads one partition of a computer of 500 instances.
 func BenchmarkPartition(b *testing.B) {
-	read(b, "registerComputerPartition?computer_reference=computer&computer_partition_reference=slappart250", 200)
+	read(b, "registerComputerPartition?computer_reference=computer&computer_partition_reference=slappart250", 80)
 }
 
 // BenchmarkAllocate requests instances for free partitions, each answered once
@@ -46,10 +46,11 @@ func BenchmarkAllocate(b *testing.B) {
 }
 
 // read measures one address: an operation is a number of requests by 4 clients.
-func read(b *testing.B, address string, requests int) {
+func read(b *testing.B, address string, least int) {
 	const partitions, clients = 500, 4
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
+			requests := least * implementation.times
 			m := implementation.start(b)
 			m.format(b, "computer", partitions)
 			m.allocate(b, "computer", partitions, 1)
