@@ -306,3 +306,27 @@ func TestStaleSocket(t *testing.T) {
 	require.Equal(t, "precious", content(t, socket))
 	require.NoError(t, os.Remove(socket))
 }
+
+// TestTerminate: SIGTERM is a shutdown, for both daemons.
+func TestTerminate(t *testing.T) {
+	for name, launch := range implementations() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, launch)
+			s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+			s.launch(t, s)
+			require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+			s.settle(t)
+			pid := s.info(t, "part:a").PID
+			daemon, err := s.client.PID(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, syscall.Kill(daemon, syscall.SIGTERM))
+			require.Eventually(t, func() bool {
+				_, errPID := os.Stat(s.dir + "/supervisord.pid")
+				_, errSocket := os.Stat(s.dir + "/sv.sock")
+				return errPID != nil && errSocket != nil
+			}, time.Minute, 20*time.Millisecond)
+			_, err = os.Stat("/proc/" + strconv.Itoa(pid))
+			require.Error(t, err)
+		})
+	}
+}
