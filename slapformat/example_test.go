@@ -3,16 +3,10 @@ package slapformat_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/slapos/slapos-go/proxy"
-	"github.com/slapos/slapos-go/slap"
 	"github.com/slapos/slapos-go/slapformat"
-
-	"net/http/httptest"
 )
 
 func timeOf(t *testing.T) time.Time {
@@ -20,47 +14,36 @@ func timeOf(t *testing.T) time.Time {
 	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 }
 
-func Example() {
+// A plan is data: it can be looked at before it is applied.
+func ExampleNewPlan() {
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "slapformat-")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer os.RemoveAll(dir)
-	master, err := proxy.Open(ctx, "")
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer master.Close()
-	server := httptest.NewServer(master)
-	defer server.Close()
-
 	cfg := slapformat.Config{
-		ComputerID: "computer", MasterURL: server.URL, PartitionAmount: 2,
-		SoftwareRoot: filepath.Join(dir, "software"), InstanceRoot: filepath.Join(dir, "instances"),
-		ComputerXML: filepath.Join(dir, "slapos.xml"),
+		ComputerID: "computer", MasterURL: "http://127.0.0.1:5000/", PartitionAmount: 2,
+		SoftwareRoot: "/nowhere/software", InstanceRoot: "/nowhere/instances", ComputerXML: "/nowhere/slapos.xml",
 	}
-	if err := slapformat.Format(ctx, cfg, slapformat.Options{Host: newPlace(1000)}); err != nil {
-		fmt.Println(err)
-		return
-	}
-	client, err := slap.New(server.URL)
+	computer, err := slapformat.Load(cfg)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	partitions, err := client.Computer("computer").Partitions(ctx)
+	found, err := slapformat.Inspect(ctx, newPlace(1000), cfg, computer)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for _, partition := range partitions {
-		id, err := partition.ID()
-		fmt.Println(id, err)
+	plan, err := slapformat.NewPlan(cfg, computer, found, time.Now())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, step := range plan.Steps {
+		if step.Kind == slapformat.MakeDirectory {
+			fmt.Println(step.Command(), "#", step.Reason)
+		}
 	}
 	// Output:
-	// slappart0 <nil>
-	// slappart1 <nil>
+	// mkdir -p -m 0755 /nowhere/instances # root of instances or software
+	// mkdir -p -m 0755 /nowhere/software # root of instances or software
+	// mkdir -p -m 0750 /nowhere/instances/slappart0 # partition slappart0
+	// mkdir -p -m 0750 /nowhere/instances/slappart1 # partition slappart1
 }
