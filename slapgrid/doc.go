@@ -75,7 +75,6 @@
 //   - promises run in the order of their names; an executable that failed
 //     stays failed until it is due again; the files that only 1.6.10 wrote are
 //     neither written nor removed;
-//   - an event listener without a command is not written;
 //   - programs whose names would break the supervisor's files are refused;
 //   - users unknown to the account database can run a node for themselves;
 //   - the supervisor is always told when a partition is started or stopped, as

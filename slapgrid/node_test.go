@@ -66,7 +66,7 @@ events = PROCESS_STATE_EXITED, PROCESS_STATE_FATAL
 	require.NoError(t, os.WriteFile(filepath.Join(b.inst, "supervisord.socket"), nil, 0o600))
 	require.NoError(t, b.node().WriteSupervisorConf(t.Context()))
 	require.Contains(t, read(t, conf), "serverurl = unix://"+b.inst+"/supervisord.socket\n")
-	require.NotContains(t, read(t, conf), "eventlistener")
+	require.Contains(t, read(t, conf), "[eventlistener:watchdog]\ncommand = \n")
 }
 
 func TestBang(t *testing.T) {

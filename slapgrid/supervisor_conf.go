@@ -87,13 +87,10 @@ func (n *Node) writeSupervisorConf(watchdog string) error {
 		"pidfile", n.supervisorPath("var", "run", "supervisord.pid"),
 		"logfile-backups", "10")
 	f.section("unix_http_server", "file", socket, "chmod", "0700")
-	if watchdog != "" {
-		// Compat: the reference writes the section without a command too, which
-		// makes the status of a healthy node a failure for ever.
-		f.section("eventlistener:watchdog",
-			"command", escapePercent(watchdog),
-			"events", "PROCESS_STATE_EXITED, PROCESS_STATE_FATAL")
-	}
+	// Without a command too: the agent of the reference relies on the section.
+	f.section("eventlistener:watchdog",
+		"command", escapePercent(watchdog),
+		"events", "PROCESS_STATE_EXITED, PROCESS_STATE_FATAL")
 	_, err := writeIfDifferent(n.supervisorConf(), f.Bytes(), 0o600)
 	return err
 }
