@@ -54,14 +54,16 @@ func read(b *testing.B, address string, least int) {
 			m := implementation.start(b)
 			m.format(b, "computer", partitions)
 			m.allocate(b, "computer", partitions, 1)
-			size := get(b, m.url+address)
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
+			defer client.CloseIdleConnections()
+			size := get(b, client, m.url+address)
 			b.ResetTimer()
 			for range b.N {
 				done := make(chan bool)
 				for range clients {
 					go func() {
 						for range requests / clients {
-							if get(b, m.url+address) != size {
+							if get(b, client, m.url+address) != size {
 								b.Error("the answer changed")
 							}
 						}
@@ -80,8 +82,8 @@ func read(b *testing.B, address string, least int) {
 }
 
 // get returns the length of an answer.
-func get(b *testing.B, url string) int64 {
-	answer, err := http.Get(url)
+func get(b *testing.B, client *http.Client, url string) int64 {
+	answer, err := client.Get(url)
 	if err != nil {
 		b.Error(err)
 		return -1
