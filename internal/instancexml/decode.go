@@ -61,10 +61,11 @@ func (d *decoder) document() error {
 
 // parameter reads one parameter, whose element has just started.
 func (d *decoder) parameter() error {
-	key, _, err := d.s.Attr("id")
+	id, _, err := d.s.Attr("id")
 	if err != nil {
 		return err
 	}
+	key := string(id)
 	value, err := d.text()
 	if err != nil {
 		return err

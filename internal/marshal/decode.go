@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -18,9 +16,6 @@ const MaxBytes = 64 << 20
 
 // maxExpansion bounds what the entities of a document expand to, in bytes.
 const maxExpansion = 64 << 10
-
-// maxDigits bounds the digits of an integer, as Python does.
-const maxDigits = 4300
 
 // Unmarshal reads a document and returns its value: nil, bool, int64, *big.Int
 // (only for what int64 cannot hold), float64, complex128, string, Tuple,
@@ -35,11 +30,12 @@ func Unmarshal(data []byte) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
-	d := decoder{s: s, texts: map[string]any{}}
-	if bytes.Contains(s.Data(), []byte("reference")) {
-		d.ids = map[string]any{}
-	}
-	v, err := d.document()
+	d := decoder{s: s}
+	var v any
+	err = s.Document(func() (err error) {
+		v, err = d.root()
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
@@ -48,43 +44,24 @@ func Unmarshal(data []byte) (any, error) {
 
 type decoder struct {
 	s *xmlscan.Scanner
-	// ids holds the containers seen so far; nil if the document cannot refer
-	// to them.
-	ids map[string]any
-	// texts holds short texts, of which many repeat, as values.
-	texts map[string]any
-	// stack and pairs hold what has been read of the containers that are
-	// open, until their size is known.
+	// seen holds the containers that have an id, in order, and ids the same by
+	// id once the first reference has come: most documents have none.
+	seen []identified
+	ids  map[string]any
+	// texts makes equal short texts, of which there are many, one.
+	texts xmlscan.Interner
+	// stack holds what has been read of the containers that are open, until
+	// their size is known.
 	stack []any
-	pairs []Pair
 }
 
-// document reads the root and what follows it.
-func (d *decoder) document() (any, error) {
-	for {
-		kind, err := d.s.Next()
-		if err != nil {
-			return nil, err
-		}
-		if kind == xmlscan.Start {
-			break
-		}
-	}
-	v, err := d.root()
-	if err != nil {
-		return nil, err
-	}
-	for {
-		kind, err := d.s.Next()
-		if err != nil {
-			return nil, err
-		}
-		if kind == xmlscan.EOF {
-			return v, nil
-		}
-	}
+// identified is a container and its id.
+type identified struct {
+	id        []byte
+	container any
 }
 
+// root reads the root, whose element has just started.
 func (d *decoder) root() (any, error) {
 	if string(d.s.Name()) == "marshal" {
 		return d.marshal()
@@ -94,46 +71,20 @@ func (d *decoder) root() (any, error) {
 
 // marshal reads the content of a marshal element: exactly one value, which may
 // be in another marshal element.
-func (d *decoder) marshal() (any, error) {
-	var v any
+func (d *decoder) marshal() (v any, err error) {
 	found := false
-	for {
-		more, err := d.child()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
+	err = d.s.Children(func() (err error) {
 		if found {
-			return nil, errors.New("more than one value at the root")
-		}
-		if v, err = d.root(); err != nil {
-			return nil, err
+			return errors.New("more than one value at the root")
 		}
 		found = true
+		v, err = d.root()
+		return err
+	})
+	if err == nil && !found {
+		err = errors.New("no value at the root")
 	}
-	if !found {
-		return nil, errors.New("no value at the root")
-	}
-	return v, nil
-}
-
-// child goes to the next element inside the current one. It is false at its
-// end.
-func (d *decoder) child() (bool, error) {
-	for {
-		kind, err := d.s.Next()
-		if err != nil {
-			return false, err
-		}
-		switch kind {
-		case xmlscan.Start:
-			return true, nil
-		case xmlscan.End:
-			return false, nil
-		}
-	}
+	return v, err
 }
 
 // value reads the value whose element has just started.
@@ -184,18 +135,22 @@ func (d *decoder) value() (any, error) {
 	}
 }
 
-// remember notes a container under the id of its element.
+// remember notes a container under the id of its element. Of containers with
+// the same id the last one counts.
 func (d *decoder) remember(container any) error {
-	if d.ids == nil {
-		return nil
-	}
 	id, ok, err := d.s.Attr("id")
-	if ok && err == nil {
-		d.ids[id] = container
+	if err != nil || !ok {
+		return err
 	}
-	return err
+	if d.ids != nil {
+		d.ids[string(id)] = container
+	} else {
+		d.seen = append(d.seen, identified{id, container})
+	}
+	return nil
 }
 
+// reference reads a reference to one of the containers seen so far.
 func (d *decoder) reference() (any, error) {
 	id, ok, err := d.s.Attr("id")
 	if err != nil {
@@ -204,7 +159,14 @@ func (d *decoder) reference() (any, error) {
 	if !ok {
 		return nil, errors.New("reference without id")
 	}
-	v, ok := d.ids[id]
+	if d.ids == nil {
+		d.ids = make(map[string]any, len(d.seen))
+		for _, c := range d.seen {
+			d.ids[string(c.id)] = c.container
+		}
+		d.seen = nil
+	}
+	v, ok := d.ids[string(id)]
 	if !ok {
 		return nil, fmt.Errorf("reference to unknown id %.40q", id)
 	}
@@ -212,29 +174,32 @@ func (d *decoder) reference() (any, error) {
 	return v, err
 }
 
+// read reads all values up to the end of the current element onto the stack,
+// from a position that it returns. The caller drops them.
+func (d *decoder) read() (from int, err error) {
+	from = len(d.stack)
+	err = d.s.Children(func() error {
+		v, err := d.value()
+		d.stack = append(d.stack, v)
+		return err
+	})
+	return from, err
+}
+
+// drop takes the values from a position off the stack.
+func (d *decoder) drop(from int) {
+	clear(d.stack[from:])
+	d.stack = d.stack[:from]
+}
+
 // items reads all values up to the end of the current element.
 func (d *decoder) items() ([]any, error) {
-	start := len(d.stack)
-	for {
-		more, err := d.child()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		d.stack = append(d.stack, v)
+	from, err := d.read()
+	if err != nil || len(d.stack) == from {
+		return nil, err
 	}
-	if len(d.stack) == start {
-		return nil, nil
-	}
-	items := slices.Clone(d.stack[start:])
-	clear(d.stack[start:])
-	d.stack = d.stack[:start]
+	items := slices.Clone(d.stack[from:])
+	d.drop(from)
 	return items, nil
 }
 
@@ -243,52 +208,30 @@ func (d *decoder) dictionary() (any, error) {
 	if err := d.remember(dict); err != nil {
 		return nil, err
 	}
-	start := len(d.pairs)
-	for {
-		more, err := d.child()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
-		}
-		pair, err := d.pair()
-		if err != nil {
-			return nil, err
-		}
-		d.pairs = append(d.pairs, pair)
+	from, err := d.read()
+	if err != nil {
+		return nil, err
 	}
-	err := dict.fill(d.pairs[start:])
-	clear(d.pairs[start:])
-	d.pairs = d.pairs[:start]
+	err = dict.fill(d.stack[from:])
+	d.drop(from)
 	return dict, err
 }
 
-// pair reads a key, whose element has just started, and its value.
-func (d *decoder) pair() (Pair, error) {
-	key, err := d.value()
-	if err != nil {
-		return Pair{}, err
+// fill sets the pairs of an empty dictionary: keys and values alternate.
+func (d *Dict) fill(values []any) error {
+	n := len(values)
+	if n%2 != 0 {
+		return fmt.Errorf("dictionary whose last key, of type %s, has no value", typeName(values[n-1]))
 	}
-	more, err := d.child()
-	if err != nil {
-		return Pair{}, err
-	}
-	if !more {
-		return Pair{}, fmt.Errorf("dictionary with a key, %.40s, that has no value", Repr(key))
-	}
-	v, err := d.value()
-	return Pair{key, v}, err
-}
-
-// fill sets the pairs of an empty dictionary.
-func (d *Dict) fill(pairs []Pair) error {
-	if len(pairs) < indexFrom && ascending(pairs) {
-		d.pairs = slices.Clone(pairs)
+	if n == 0 {
 		return nil
 	}
-	for _, p := range pairs {
-		if err := d.SetAny(p.Key, p.Value); err != nil {
+	d.pairs = make([]Pair, 0, n/2)
+	plain := n/2 < indexFrom && ascending(values)
+	for i := 0; i < n; i += 2 {
+		if plain {
+			d.pairs = append(d.pairs, Pair{values[i], values[i+1]})
+		} else if err := d.SetAny(values[i], values[i+1]); err != nil {
 			return err
 		}
 	}
@@ -297,10 +240,10 @@ func (d *Dict) fill(pairs []Pair) error {
 
 // ascending tells whether all keys are texts, each greater than the one before:
 // the order in which dictionaries are written.
-func ascending(pairs []Pair) bool {
+func ascending(values []any) bool {
 	before := ""
-	for i, p := range pairs {
-		key, ok := p.Key.(string)
+	for i := 0; i < len(values); i += 2 {
+		key, ok := values[i].(string)
 		if !ok || i > 0 && key <= before {
 			return false
 		}
@@ -337,15 +280,16 @@ func (d *decoder) object() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	class, okClass, err := d.s.Attr("class")
+	name, okClass, err := d.s.Attr("class")
 	if err != nil {
 		return nil, err
 	}
 	if !okModule || !okClass {
 		return nil, errors.New("object without module or class")
 	}
-	if !allowed(module, class) {
-		return nil, fmt.Errorf("refusing to unmarshal an object of class %.60s.%.60s", module, class)
+	class, ok := travels(string(module), string(name))
+	if !ok {
+		return nil, fmt.Errorf("refusing to unmarshal an object of class %.60s.%.60s", module, name)
 	}
 	o := &Object{Module: Module, Class: class}
 	if err := d.remember(o); err != nil {
@@ -387,29 +331,6 @@ func (o *Object) fill(args, state any) error {
 	return o.checkArgs()
 }
 
-// maxInterned bounds the length of texts that are looked up, and the number of
-// them.
-const (
-	maxInternedLength = 48
-	maxInterned       = 4096
-)
-
-// intern returns the bytes as a text, the same value for equal short texts.
-func (d *decoder) intern(b []byte) any {
-	if len(b) > maxInternedLength {
-		return string(b)
-	}
-	if text, ok := d.texts[string(b)]; ok {
-		return text
-	}
-	text := string(b)
-	var v any = text
-	if len(d.texts) < maxInterned {
-		d.texts[text] = v
-	}
-	return v
-}
-
 // text reads a text: the characters of its element, unescaped once more.
 func (d *decoder) text() (any, error) {
 	b, err := d.s.Chars()
@@ -417,7 +338,7 @@ func (d *decoder) text() (any, error) {
 		return nil, err
 	}
 	if bytes.IndexByte(b, '&') < 0 {
-		return d.intern(b), nil
+		return d.texts.Text(b), nil
 	}
 	b = bytes.ReplaceAll(b, []byte("&gt;"), []byte(">"))
 	b = bytes.ReplaceAll(b, []byte("&lt;"), []byte("<"))
@@ -436,101 +357,4 @@ func scalar(d *decoder, what string, parse func(string) (any, error)) (any, erro
 		return nil, fmt.Errorf("%.40q is no %s", b, what)
 	}
 	return v, nil
-}
-
-var errNumber = errors.New("malformed number")
-
-// parseInt reads an integer as Python does: a sign, digits of any script, and
-// single underscores between digits.
-func parseInt(text string) (any, error) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, nil
-	}
-	digits, err := asciiDigits(text, false)
-	if err != nil {
-		return nil, err
-	}
-	if n, err := strconv.ParseInt(digits, 10, 64); err == nil {
-		return n, nil
-	}
-	if len(digits) > maxDigits {
-		return nil, errNumber
-	}
-	n, ok := new(big.Int).SetString(digits, 10)
-	if !ok {
-		return nil, errNumber
-	}
-	return n, nil
-}
-
-// asciiDigits replaces the digits of other scripts and drops underscores
-// between digits. Unless other characters are allowed, they are an error.
-func asciiDigits(text string, others bool) (string, error) {
-	var b strings.Builder
-	digit := false
-	for i, r := range text {
-		switch {
-		case r == '_':
-			next := text[i+1:]
-			if !digit || next == "" || next[0] == '_' {
-				return "", errNumber
-			}
-			digit = false
-			continue
-		case r >= '0' && r <= '9':
-			b.WriteRune(r)
-			digit = true
-			continue
-		case r >= 0x80 && unicode.Is(unicode.Nd, r):
-			b.WriteByte(byte('0' + digitValue(r)))
-			digit = true
-			continue
-		case i == 0 && (r == '+' || r == '-'), others && r < 0x80:
-			b.WriteRune(r)
-			digit = false
-			continue
-		}
-		return "", errNumber
-	}
-	return b.String(), nil
-}
-
-// digitValue returns the value of a decimal digit of any script: in Unicode they
-// come in runs of ten, or of several times ten.
-func digitValue(r rune) int {
-	first := r
-	for unicode.Is(unicode.Nd, first-1) {
-		first--
-	}
-	return int(r-first) % 10
-}
-
-// parseFloat reads a float as Python does.
-func parseFloat(text string) (any, error) {
-	text, err := asciiDigits(text, true)
-	if err != nil || strings.ContainsAny(text, "xXpP") {
-		return nil, errNumber
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return nil, errNumber
-	}
-	return f, nil
-}
-
-// parseComplex reads the real and the imaginary part.
-func parseComplex(text string) (any, error) {
-	first, second, ok := strings.Cut(text, " ")
-	if !ok {
-		return nil, errNumber
-	}
-	re, err := parseFloat(first)
-	if err != nil {
-		return nil, err
-	}
-	im, err := parseFloat(strings.TrimSpace(second))
-	if err != nil {
-		return nil, err
-	}
-	return complex(re.(float64), im.(float64)), nil
 }

@@ -185,7 +185,7 @@ func (e *encoder) dictionary(start string, pairs []Pair, depth int) error {
 }
 
 func (e *encoder) object(o *Object, depth int) error {
-	if !allowed(o.Module, o.Class) {
+	if _, ok := travels(o.Module, o.Class); !ok {
 		return fmt.Errorf("refusing to marshal %s.%s", o.Module, o.Class)
 	}
 	if e.referred(o) {

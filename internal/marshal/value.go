@@ -290,10 +290,23 @@ var constructors = map[string]constructor{
 	ClassSoftwareInstance:  {0, nil},
 }
 
-// allowed tells whether objects of a class may travel.
-func allowed(module, class string) bool {
-	_, ok := constructors[class]
-	return ok && module == Module
+// travels tells whether objects of a class may travel, and returns the name of
+// the class as a constant, so that the text it came from need not be kept.
+func travels(module, class string) (string, bool) {
+	if module != Module {
+		return "", false
+	}
+	switch class {
+	case ClassComputer:
+		return ClassComputer, true
+	case ClassComputerPartition:
+		return ClassComputerPartition, true
+	case ClassSoftwareRelease:
+		return ClassSoftwareRelease, true
+	case ClassSoftwareInstance:
+		return ClassSoftwareInstance, true
+	}
+	return "", false
 }
 
 // checkArgs applies the rules of the constructors of the protocol's classes.

@@ -141,6 +141,9 @@ func (s *Scanner) appendEntity(out, name []byte, depth int) ([]byte, error) {
 // readDoctype reads a document type declaration, of which only the general
 // entities are kept.
 func (s *Scanner) readDoctype() error {
+	if s.limits.Expansion == 0 {
+		return s.fail("document type declarations are refused")
+	}
 	if s.rootSeen || s.doctype {
 		return s.fail("document type declaration out of place")
 	}

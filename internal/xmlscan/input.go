@@ -11,30 +11,46 @@ import (
 )
 
 // prepare converts a document to UTF-8 with single line feeds at the end of
-// lines, and checks that all its characters are allowed in XML. It does not
-// change data, but may return a part of it.
-func prepare(data []byte) ([]byte, error) {
+// lines, and checks that all its characters are allowed in XML, or replaces
+// those that are not. It does not change data, but may return a part of it.
+func prepare(data []byte, repair bool) ([]byte, error) {
 	text, err := decode(data)
 	if err != nil {
 		return nil, err
 	}
-	ascii, at := survey(text)
-	if at >= 0 {
-		return nil, fmt.Errorf("control character %#02x", text[at])
-	}
-	if !ascii {
-		if !utf8.Valid(text) {
-			return nil, errors.New("text that is not UTF-8")
+	if err := check(text); err != nil {
+		if !repair {
+			return nil, err
 		}
-		if bytes.Contains(text, []byte("\uFFFE")) || bytes.Contains(text, []byte("\uFFFF")) {
-			return nil, errors.New("character U+FFFE or U+FFFF")
-		}
+		// Bytes that are not UTF-8 are U+FFFD for Map.
+		text = bytes.Map(func(r rune) rune {
+			if !allowed(r) {
+				return utf8.RuneError
+			}
+			return r
+		}, text)
 	}
 	if bytes.IndexByte(text, '\r') >= 0 {
 		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
 		text = bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 	}
 	return text, nil
+}
+
+// check fails on a text that holds characters which XML does not allow.
+func check(text []byte) error {
+	ascii, at := survey(text)
+	switch {
+	case at >= 0:
+		return fmt.Errorf("control character %#02x", text[at])
+	case ascii:
+		return nil
+	case !utf8.Valid(text):
+		return errors.New("text that is not UTF-8")
+	case bytes.Contains(text, []byte("\uFFFE")), bytes.Contains(text, []byte("\uFFFF")):
+		return errors.New("character U+FFFE or U+FFFF")
+	}
+	return nil
 }
 
 // survey tells whether a text is all ASCII, and the position of the first

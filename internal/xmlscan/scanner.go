@@ -2,7 +2,6 @@ package xmlscan
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 )
 
@@ -18,15 +17,19 @@ const (
 	Misc              // a comment or a processing instruction
 )
 
-// Limits bound what a document may hold. All are mandatory.
+// Limits bound what a document may hold.
 type Limits struct {
-	// Bytes bounds the size of the document.
+	// Bytes bounds the size of the document. It is mandatory.
 	Bytes int
-	// Depth bounds the nesting of elements.
+	// Depth bounds the nesting of elements. It is mandatory.
 	Depth int
 	// Expansion bounds what the document's own entities expand to, in bytes
-	// over the whole document.
+	// over the whole document. If it is zero a document type declaration, and
+	// with it every such entity, is refused.
 	Expansion int
+	// Repair reads U+FFFD instead of characters that XML does not allow and of
+	// bytes that are not UTF-8, which are an error otherwise.
+	Repair bool
 }
 
 // maxAttributes bounds the attributes of one element.
@@ -56,7 +59,8 @@ type Scanner struct {
 	doctype    bool
 	pendingEnd bool
 
-	name  []byte
+	name  []byte // as written, with prefix
+	local []byte // without prefix
 	attrs []attribute
 	text  []byte
 	buf   []byte
@@ -81,7 +85,7 @@ func New(data []byte, limits Limits) (*Scanner, error) {
 	if len(data) > limits.Bytes {
 		return nil, fmt.Errorf("XML document of %d bytes is larger than %d", len(data), limits.Bytes)
 	}
-	text, err := prepare(data)
+	text, err := prepare(data, limits.Repair)
 	if err != nil {
 		return nil, fmt.Errorf("XML document: %w", err)
 	}
@@ -94,37 +98,29 @@ func New(data []byte, limits Limits) (*Scanner, error) {
 	return s, nil
 }
 
-// Data returns the whole document, in UTF-8.
-func (s *Scanner) Data() []byte { return s.data }
-
 // Depth returns the number of elements that are open.
 func (s *Scanner) Depth() int { return len(s.open) }
 
 // Name returns the name of the element that Next returned the start of, without
 // prefix. It is valid until the next call.
-func (s *Scanner) Name() []byte {
-	if i := bytes.LastIndexByte(s.name, ':'); i >= 0 {
-		return s.name[i+1:]
-	}
-	return s.name
-}
+func (s *Scanner) Name() []byte { return s.local }
 
 // Namespaced tells whether the element that Next returned the start of is in a
 // namespace.
 func (s *Scanner) Namespaced() bool {
-	return bytes.IndexByte(s.name, ':') >= 0 || len(s.open) > 0 && s.open[len(s.open)-1].namespaced
+	return len(s.local) < len(s.name) || len(s.open) > 0 && s.open[len(s.open)-1].namespaced
 }
 
-// Attr returns an attribute, by its name without prefix, of the element that
-// Next returned the start of.
-func (s *Scanner) Attr(name string) (value string, ok bool, err error) {
+// Attr returns an attribute, by its name as written, of the element that Next
+// returned the start of. The value may be kept, but not changed.
+func (s *Scanner) Attr(name string) (value []byte, ok bool, err error) {
 	for _, a := range s.attrs {
 		if string(a.name) == name {
-			raw, err := s.attributeValue(a.raw)
-			return string(raw), true, err
+			value, err := s.attributeValue(a.raw)
+			return value, true, err
 		}
 	}
-	return "", false, nil
+	return nil, false, nil
 }
 
 // Bytes returns the text that Next returned. It is valid until the next call.
@@ -243,6 +239,11 @@ func (s *Scanner) skipPast(end, what string) error {
 func (s *Scanner) endTag() (Kind, error) {
 	at := s.pos
 	s.pos += 2
+	if s.closes(s.pos) {
+		s.pos += len(s.open[len(s.open)-1].name) + 1
+		s.open = s.open[:len(s.open)-1]
+		return End, nil
+	}
 	name := s.readName()
 	s.skipSpace()
 	if s.pos >= len(s.data) || s.data[s.pos] != '>' {
@@ -256,6 +257,17 @@ func (s *Scanner) endTag() (Kind, error) {
 	return End, nil
 }
 
+// closes tells whether at a position there are the name of the innermost
+// element and >.
+func (s *Scanner) closes(at int) bool {
+	if len(s.open) == 0 {
+		return false
+	}
+	name := s.open[len(s.open)-1].name
+	after := at + len(name)
+	return after < len(s.data) && s.data[after] == '>' && string(s.data[at:after]) == string(name)
+}
+
 func (s *Scanner) startTag() (Kind, error) {
 	at := s.pos
 	s.pos++
@@ -263,6 +275,7 @@ func (s *Scanner) startTag() (Kind, error) {
 	if len(s.name) == 0 {
 		return EOF, s.failAt(at, "markup that is no element")
 	}
+	s.local = s.name[bytes.LastIndexByte(s.name, ':')+1:]
 	if len(s.open) == 0 && s.rootSeen {
 		return EOF, s.failAt(at, "a second root element")
 	}
@@ -381,53 +394,6 @@ func isNameByte(c byte, first bool) bool {
 		return !first
 	}
 	return false
-}
-
-// ErrElement is wrapped by the error of Chars for text that holds elements.
-var ErrElement = errors.New("element inside text")
-
-// Chars returns all text up to the end of the element that Next returned the
-// start of, which is consumed. Comments and processing instructions are left
-// out; an element inside is an error. The text is valid until the next call.
-func (s *Scanner) Chars() ([]byte, error) {
-	if text, ok := s.plainChars(); ok {
-		return text, nil
-	}
-	depth := len(s.open)
-	var all []byte
-	for {
-		kind, err := s.Next()
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case kind == Text:
-			all = append(all, s.text...)
-		case kind == End && len(s.open) < depth:
-			return all, nil
-		case kind == Start:
-			return nil, fmt.Errorf("%w: %w", ErrElement, s.fail("element %.40s", s.name))
-		}
-	}
-}
-
-// plainChars is Chars for the usual case: an element that holds nothing but
-// text without references, and no more white space than needed.
-func (s *Scanner) plainChars() ([]byte, bool) {
-	if s.pendingEnd {
-		return nil, false
-	}
-	rest := s.data[s.pos:]
-	end := bytes.IndexByte(rest, '<')
-	name := s.open[len(s.open)-1].name
-	after := end + 2 + len(name)
-	if end < 0 || after >= len(rest) || rest[end+1] != '/' || rest[after] != '>' ||
-		!bytes.Equal(rest[end+2:after], name) || bytes.IndexByte(rest[:end], '&') >= 0 {
-		return nil, false
-	}
-	s.pos += after + 1
-	s.open = s.open[:len(s.open)-1]
-	return rest[:end], true
 }
 
 // fail returns an error at the current position.
