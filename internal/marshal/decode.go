@@ -26,39 +26,42 @@ const maxExpansion = 64 << 10
 // reference writes but cannot read: a state of null, references to objects, and
 // partitions that are only requested.
 func Unmarshal(data []byte) (any, error) {
-	s, err := xmlscan.New(data, xmlscan.Limits{Bytes: MaxBytes, Depth: MaxDepth, Expansion: maxExpansion})
-	if err != nil {
-		return nil, fmt.Errorf("unmarshal: %w", err)
+	v, err := unmarshal(&decoder{}, data)
+	if errors.Is(err, errReference) {
+		v, err = unmarshal(&decoder{ids: map[string]any{}}, data)
 	}
-	d := decoder{s: s}
-	var v any
-	err = s.Document(func() (err error) {
-		v, err = d.root()
-		return err
-	})
 	if err != nil {
 		return nil, fmt.Errorf("unmarshal: %w", err)
 	}
 	return v, nil
 }
 
+func unmarshal(d *decoder, data []byte) (v any, err error) {
+	d.s, err = xmlscan.New(data, xmlscan.Limits{Bytes: MaxBytes, Depth: MaxDepth, Expansion: maxExpansion})
+	if err != nil {
+		return nil, err
+	}
+	err = d.s.Document(func() (err error) {
+		v, err = d.root()
+		return err
+	})
+	return v, err
+}
+
+// errReference is the error of a decoder without ids for a document that holds
+// a reference.
+var errReference = errors.New("document holds a reference")
+
 type decoder struct {
 	s *xmlscan.Scanner
-	// seen holds the containers that have an id, in order, and ids the same by
-	// id once the first reference has come: most documents have none.
-	seen []identified
-	ids  map[string]any
+	// ids holds the containers seen so far by id. It is nil on the first
+	// attempt, for to fill it is costly and few documents need it.
+	ids map[string]any
 	// texts makes equal short texts, of which there are many, one.
 	texts xmlscan.Interner
 	// stack holds what has been read of the containers that are open, until
 	// their size is known.
 	stack []any
-}
-
-// identified is a container and its id.
-type identified struct {
-	id        []byte
-	container any
 }
 
 // root reads the root, whose element has just started.
@@ -138,33 +141,27 @@ func (d *decoder) value() (any, error) {
 // remember notes a container under the id of its element. Of containers with
 // the same id the last one counts.
 func (d *decoder) remember(container any) error {
+	if d.ids == nil {
+		return nil
+	}
 	id, ok, err := d.s.Attr("id")
-	if err != nil || !ok {
-		return err
-	}
-	if d.ids != nil {
+	if ok && err == nil {
 		d.ids[string(id)] = container
-	} else {
-		d.seen = append(d.seen, identified{id, container})
 	}
-	return nil
+	return err
 }
 
 // reference reads a reference to one of the containers seen so far.
 func (d *decoder) reference() (any, error) {
+	if d.ids == nil {
+		return nil, errReference
+	}
 	id, ok, err := d.s.Attr("id")
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		return nil, errors.New("reference without id")
-	}
-	if d.ids == nil {
-		d.ids = make(map[string]any, len(d.seen))
-		for _, c := range d.seen {
-			d.ids[string(c.id)] = c.container
-		}
-		d.seen = nil
 	}
 	v, ok := d.ids[string(id)]
 	if !ok {
@@ -263,7 +260,7 @@ func (d *decoder) set() (any, error) {
 	}
 	seen := map[string]bool{}
 	for _, item := range items {
-		id, err := keyID(item, 0)
+		id, err := keyID(item)
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"sort"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -93,43 +94,50 @@ func (e *encoder) container(v any, depth int) error {
 	}
 	switch v := v.(type) {
 	case Tuple:
-		return e.sequence("tuple", "<tuple", v, depth)
+		e.b = append(e.b, "<tuple"...)
+		return e.sequence("tuple", v, depth)
 	case *List:
 		if e.referred(v) {
 			return nil
 		}
-		return e.sequence("list", e.open("<list", v), v.Items, depth)
+		e.open("<list", v)
+		return e.sequence("list", v.Items, depth)
 	case *Set:
 		if e.referred(v) {
 			return nil
 		}
-		return e.sequence("set", e.open("<set", v), v.Items, depth)
+		e.open("<set", v)
+		return e.sequence("set", v.Items, depth)
 	case []any:
-		return e.sequence("list", e.open("<list", nil), v, depth)
+		e.open("<list", nil)
+		return e.sequence("list", v, depth)
 	case []string:
 		items := make([]any, len(v))
 		for i, s := range v {
 			items[i] = s
 		}
-		return e.sequence("list", e.open("<list", nil), items, depth)
+		e.open("<list", nil)
+		return e.sequence("list", items, depth)
 	case *Dict:
 		if e.referred(v) {
 			return nil
 		}
-		start := e.open("<dictionary", v)
-		return e.dictionary(start, sortPairs(v.pairs), depth)
+		e.open("<dictionary", v)
+		return e.dictionary(sortPairs(v.pairs), depth)
 	case map[string]any:
-		return e.dictionary(e.open("<dictionary", nil), sortedPairs(v), depth)
+		e.open("<dictionary", nil)
+		return e.dictionary(sortedPairs(v), depth)
 	case map[string]string:
-		return e.dictionary(e.open("<dictionary", nil), sortedPairs(v), depth)
+		e.open("<dictionary", nil)
+		return e.dictionary(sortedPairs(v), depth)
 	case *Object:
 		return e.object(v, depth)
 	}
 	return fmt.Errorf("refusing to marshal a value of type %s", typeName(v))
 }
 
-// open gives the next id to a container and returns the start of its tag.
-func (e *encoder) open(tag string, key any) string {
+// open gives the next id to a container and writes the start of its tag.
+func (e *encoder) open(tag string, key any) {
 	e.id++
 	if key != nil {
 		if e.seen == nil {
@@ -137,7 +145,10 @@ func (e *encoder) open(tag string, key any) string {
 		}
 		e.seen[key] = e.id
 	}
-	return tag + ` id="i` + strconv.Itoa(e.id) + `"`
+	e.b = append(e.b, tag...)
+	e.b = append(e.b, ` id="i`...)
+	e.b = strconv.AppendInt(e.b, int64(e.id), 10)
+	e.b = append(e.b, '"')
 }
 
 // referred writes a reference if the container was written before.
@@ -149,8 +160,8 @@ func (e *encoder) referred(key any) bool {
 	return ok
 }
 
-func (e *encoder) sequence(name, start string, items []any, depth int) error {
-	e.b = append(e.b, start...)
+// sequence writes the rest of an element that holds values.
+func (e *encoder) sequence(name string, items []any, depth int) error {
 	if len(items) == 0 {
 		e.b = append(e.b, "/>"...)
 		return nil
@@ -165,8 +176,8 @@ func (e *encoder) sequence(name, start string, items []any, depth int) error {
 	return nil
 }
 
-func (e *encoder) dictionary(start string, pairs []Pair, depth int) error {
-	e.b = append(e.b, start...)
+// dictionary writes the rest of an element that holds pairs.
+func (e *encoder) dictionary(pairs []Pair, depth int) error {
 	if len(pairs) == 0 {
 		e.b = append(e.b, "/>"...)
 		return nil
@@ -191,7 +202,7 @@ func (e *encoder) object(o *Object, depth int) error {
 	if e.referred(o) {
 		return nil
 	}
-	e.b = append(e.b, e.open("<object", o)...)
+	e.open("<object", o)
 	e.b = append(e.b, ` module="`...)
 	e.b = append(e.b, o.Module...)
 	e.b = append(e.b, `" class="`...)
@@ -241,47 +252,60 @@ func (e *encoder) bigInteger(n *big.Int) error {
 	return nil
 }
 
+// text writes a text, escaped twice.
 func (e *encoder) text(s string) error {
 	e.b = append(e.b, "<string>"...)
 	start := 0
 	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= utf8.RuneSelf {
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if (r == utf8.RuneError && size == 1) || r == 0xFFFE || r == 0xFFFF {
-				return fmt.Errorf("%w: %q", ErrText, excerpt(s, i))
-			}
-			e.b = append(e.b, s[start:i]...)
-			e.b = append(e.b, '&', '#')
-			e.b = strconv.AppendInt(e.b, int64(r), 10)
-			e.b = append(e.b, ';')
-			i += size
-			start = i
+		if plain(s[i]) {
+			i++
 			continue
 		}
-		escaped := ""
-		switch {
-		case c == '&':
-			escaped = "&amp;amp;"
-		case c == '<':
-			escaped = "&amp;lt;"
-		case c == '>':
-			escaped = "&amp;gt;"
-		case c == '\r':
-			escaped = "&#13;"
-		case c < 0x20 && c != '\t' && c != '\n':
-			return fmt.Errorf("%w: %q", ErrText, excerpt(s, i))
+		e.b = append(e.b, s[start:i]...)
+		size, err := e.escape(s[i:])
+		if err != nil {
+			return fmt.Errorf("%w: %q", err, excerpt(s, i))
 		}
-		i++
-		if escaped != "" {
-			e.b = append(e.b, s[start:i-1]...)
-			e.b = append(e.b, escaped...)
-			start = i
-		}
+		i += size
+		start = i
 	}
 	e.b = append(e.b, s[start:]...)
 	e.b = append(e.b, "</string>"...)
 	return nil
+}
+
+// plain tells whether a byte is written as it is, quickly for letters.
+func plain(c byte) bool {
+	return c > '>' && c < utf8.RuneSelf || c >= ' ' && c < '>' && c != '&' && c != '<'
+}
+
+// escape writes the first character of a text, which is not plain, and returns
+// its length.
+func (e *encoder) escape(s string) (int, error) {
+	switch c := s[0]; {
+	case c == '&':
+		e.b = append(e.b, "&amp;amp;"...)
+	case c == '<':
+		e.b = append(e.b, "&amp;lt;"...)
+	case c == '>':
+		e.b = append(e.b, "&amp;gt;"...)
+	case c == '\r':
+		e.b = append(e.b, "&#13;"...)
+	case c == '\t', c == '\n':
+		e.b = append(e.b, c)
+	case c < utf8.RuneSelf:
+		return 0, ErrText
+	default:
+		r, size := utf8.DecodeRuneInString(s)
+		if (r == utf8.RuneError && size == 1) || r == 0xFFFE || r == 0xFFFF {
+			return 0, ErrText
+		}
+		e.b = append(e.b, "&#"...)
+		e.b = strconv.AppendInt(e.b, int64(r), 10)
+		e.b = append(e.b, ';')
+		return size, nil
+	}
+	return 1, nil
 }
 
 // excerpt returns the text around a position, for messages.
@@ -315,19 +339,12 @@ func sortPairs(pairs []Pair) []Pair {
 	return sorted
 }
 
-// compare orders two keys; ok is false if Python could not.
+// compare orders two keys; ok is false if Python could not, that is, if they are
+// not equal and not both texts, numbers or tuples.
 func compare(a, b any, depth int) (order int, ok bool) {
 	if s, isText := a.(string); isText {
 		t, isText := b.(string)
-		switch {
-		case !isText:
-			return 0, false
-		case s < t:
-			return -1, true
-		case s > t:
-			return 1, true
-		}
-		return 0, true
+		return strings.Compare(s, t), isText
 	}
 	if x, ok := number(a); ok {
 		y, ok := number(b)
@@ -338,16 +355,18 @@ func compare(a, b any, depth int) (order int, ok bool) {
 	}
 	s, sTuple := a.(Tuple)
 	t, tTuple := b.(Tuple)
-	if !sTuple || !tTuple || depth > MaxDepth {
+	if !sTuple || !tTuple {
+		x, errX := keyID(a)
+		y, errY := keyID(b)
+		return 0, errX == nil && errY == nil && x == y
+	}
+	if depth > MaxDepth {
 		return 0, false
 	}
 	for i := range min(len(s), len(t)) {
-		if x, err := keyID(s[i], 0); err == nil {
-			if y, err := keyID(t[i], 0); err == nil && x == y {
-				continue
-			}
+		if order, ok := compare(s[i], t[i], depth+1); order != 0 || !ok {
+			return order, ok
 		}
-		return compare(s[i], t[i], depth+1)
 	}
 	return len(s) - len(t), true
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/big"
 	"strconv"
-	"strings"
 )
 
 // List is a list on the wire. Its identity is the identity of the pointer: the
@@ -79,7 +78,7 @@ func (d *Dict) SetAny(key, value any) error {
 		d.Set(text, value)
 		return nil
 	}
-	id, err := keyID(key, 0)
+	id, err := keyID(key)
 	if err != nil {
 		return err
 	}
@@ -118,16 +117,20 @@ func (d *Dict) All() iter.Seq2[any, any] {
 
 func (d *Dict) add(key any, id string, value any) {
 	d.pairs = append(d.pairs, Pair{key, value})
-	switch {
-	case d.index != nil:
+	if d.index == nil && len(d.pairs) >= indexFrom {
+		d.makeIndex()
+	}
+	if d.index != nil {
 		d.index[id] = len(d.pairs) - 1
-	case len(d.pairs) >= indexFrom:
-		d.index = make(map[string]int, 2*len(d.pairs))
-		for i, p := range d.pairs {
-			known, err := keyID(p.Key, 0)
-			if err == nil {
-				d.index[known] = i
-			}
+	}
+}
+
+func (d *Dict) makeIndex() {
+	d.index = make(map[string]int, 2*len(d.pairs))
+	for i, p := range d.pairs {
+		// Keys that are in the dictionary have an id.
+		if id, err := keyID(p.Key); err == nil {
+			d.index[id] = i
 		}
 	}
 }
@@ -147,63 +150,69 @@ func (d *Dict) find(key string) int {
 	return -1
 }
 
+// findID finds a key that may be no text, for which an index is made: to turn
+// large keys into their ids again and again is slow.
 func (d *Dict) findID(id string) int {
-	if d.index != nil {
-		if i, ok := d.index[id]; ok {
-			return i
-		}
-		return -1
+	if d.index == nil {
+		d.makeIndex()
 	}
-	for i := range d.pairs {
-		if known, err := keyID(d.pairs[i].Key, 0); err == nil && known == id {
-			return i
-		}
+	if i, ok := d.index[id]; ok {
+		return i
 	}
 	return -1
 }
 
 // keyID returns a text that is equal for equal keys and for no others.
-func keyID(key any, depth int) (string, error) {
+func keyID(key any) (string, error) {
+	if text, ok := key.(string); ok {
+		return "s" + text, nil
+	}
+	id, err := appendKeyID(nil, key, 0)
+	return string(id), err
+}
+
+// appendKeyID appends the id of a key. Inside a tuple, ids follow each other and
+// none may be the beginning of another one.
+func appendKeyID(b []byte, key any, depth int) ([]byte, error) {
 	if depth > MaxDepth {
-		return "", errTooDeep
+		return nil, errTooDeep
 	}
 	switch k := key.(type) {
 	case nil:
-		return "n", nil
+		return append(b, 'n'), nil
 	case string:
-		return "s" + k, nil
+		b = append(strconv.AppendInt(append(b, 's'), int64(len(k)), 10), ':')
+		return append(b, k...), nil
 	case bool:
 		if k {
-			return "i1", nil
+			return append(b, "i1;"...), nil
 		}
-		return "i0", nil
+		return append(b, "i0;"...), nil
 	case int:
-		return "i" + strconv.Itoa(k), nil
+		return append(strconv.AppendInt(append(b, 'i'), int64(k), 10), ';'), nil
 	case int64:
-		return "i" + strconv.FormatInt(k, 10), nil
+		return append(strconv.AppendInt(append(b, 'i'), k, 10), ';'), nil
 	case *big.Int:
-		return "i" + k.String(), nil
+		return append(k.Append(append(b, 'i'), 10), ';'), nil
 	case float64:
 		if k == math.Trunc(k) && !math.IsInf(k, 0) {
 			whole, _ := big.NewFloat(k).Int(nil)
-			return "i" + whole.String(), nil
+			return append(whole.Append(append(b, 'i'), 10), ';'), nil
 		}
-		return "f" + strconv.FormatFloat(k, 'g', -1, 64), nil
+		return append(strconv.AppendFloat(append(b, 'f'), k, 'g', -1, 64), ';'), nil
 	case complex128:
-		return fmt.Sprintf("c%v", k), nil
+		return fmt.Appendf(b, "c%v;", k), nil
 	case Tuple:
-		var b strings.Builder
-		b.WriteString("t")
+		b = append(strconv.AppendInt(append(b, 't'), int64(len(k)), 10), ':')
 		for _, item := range k {
-			id, err := keyID(item, depth+1)
-			if err != nil {
-				return "", err
+			var err error
+			if b, err = appendKeyID(b, item, depth+1); err != nil {
+				return nil, err
 			}
-			fmt.Fprintf(&b, "%d:%s", len(id), id)
 		}
-		return b.String(), nil
+		return b, nil
 	}
-	return "", fmt.Errorf("a value of type %s cannot be a dictionary key", typeName(key))
+	return nil, fmt.Errorf("a value of type %s cannot be a dictionary key", typeName(key))
 }
 
 // Module is the module of every object of the protocol.
