@@ -1,7 +1,6 @@
 package instancexml
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/slapos/slapos-go/internal/xmlscan"
@@ -19,77 +18,74 @@ const (
 // appears again, the texts are joined by a space. An empty document gives an
 // empty dictionary. A parameter without id is stored under the empty key.
 func Decode(text string) (map[string]any, error) {
-	params := map[string]any{}
 	if text == "" {
-		return params, nil
+		return map[string]any{}, nil
+	}
+	if len(text) > maxBytes {
+		return nil, fmt.Errorf("instance document of %d bytes is larger than %d", len(text), maxBytes)
 	}
 	s, err := xmlscan.New([]byte(text), xmlscan.Limits{Bytes: maxBytes, Depth: maxDepth, Expansion: maxExpansion})
 	if err != nil {
 		return nil, fmt.Errorf("instance document: %w", err)
 	}
-	d := decoder{s: s, params: params}
+	d := decoder{s: s, texts: map[string]*[]byte{}}
 	if err := d.document(); err != nil {
 		return nil, fmt.Errorf("instance document: %w", err)
+	}
+	params := make(map[string]any, len(d.texts))
+	for key, text := range d.texts {
+		params[key] = nil
+		if len(*text) > 0 {
+			params[key] = string(*text)
+		}
 	}
 	return params, nil
 }
 
 type decoder struct {
-	s      *xmlscan.Scanner
-	params map[string]any
+	s *xmlscan.Scanner
+	// texts holds the text of each parameter, empty for null.
+	texts map[string]*[]byte
 }
 
 func (d *decoder) document() error {
-	for {
-		kind, err := d.s.Next()
-		if err != nil {
-			return err
-		}
-		switch kind {
-		case xmlscan.EOF:
-			return nil
-		case xmlscan.Start:
-			if d.s.Depth() != 2 || d.s.Namespaced() || string(d.s.Name()) != "parameter" {
-				continue
+	return d.s.Document(func() error {
+		return d.s.Children(func() error {
+			if d.s.Namespaced() || string(d.s.Name()) != "parameter" {
+				return d.s.Skip()
 			}
-			if err := d.parameter(); err != nil {
-				return err
-			}
-		}
-	}
+			return d.parameter()
+		})
+	})
 }
 
 // parameter reads one parameter, whose element has just started.
 func (d *decoder) parameter() error {
-	id, _, err := d.s.Attr("id")
+	key, _, err := d.s.Attr("id")
 	if err != nil {
 		return err
 	}
-	key := string(id)
 	value, err := d.text()
 	if err != nil {
 		return err
 	}
-	old, again := d.params[key]
-	if !again || old == nil {
-		d.params[key] = value
-		return nil
-	}
-	if value == nil {
+	before, again := d.texts[string(key)]
+	switch {
+	case !again:
+		d.texts[string(key)] = &value
+	case len(*before) == 0:
+		*before = value
+	case len(value) == 0:
 		return fmt.Errorf("parameter %.60q appears again without a value", key)
+	default:
+		*before = append(append(*before, ' '), value...)
 	}
-	before, okBefore := old.(string)
-	after, okAfter := value.(string)
-	if !okBefore || !okAfter {
-		return errors.New("parameter that is no text")
-	}
-	d.params[key] = before + " " + after
 	return nil
 }
 
 // text returns the text before the first element or comment inside the
-// parameter, nil if there is none, and goes to its end.
-func (d *decoder) text() (any, error) {
+// parameter and goes to its end.
+func (d *decoder) text() ([]byte, error) {
 	var text []byte
 	ended := false
 	for {
@@ -102,13 +98,13 @@ func (d *decoder) text() (any, error) {
 			if !ended {
 				text = append(text, d.s.Bytes()...)
 			}
-		case xmlscan.End:
-			if d.s.Depth() == 1 {
-				if len(text) == 0 {
-					return nil, nil
-				}
-				return string(text), nil
+		case xmlscan.Start:
+			ended = true
+			if err := d.s.Skip(); err != nil {
+				return nil, err
 			}
+		case xmlscan.End:
+			return text, nil
 		default:
 			ended = true
 		}

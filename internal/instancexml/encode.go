@@ -25,7 +25,10 @@ func Encode(params map[string]any) (string, error) {
 	}
 	b.WriteString("<instance>\n")
 	for _, key := range sortedKeys(params) {
-		value := PyStr(params[key])
+		value, err := marshal.StrWithin(params[key])
+		if err != nil {
+			return "", fmt.Errorf("value of parameter %q: %w", key, err)
+		}
 		if at := firstBad(key); at >= 0 {
 			return "", fmt.Errorf("parameter %q: %w", key, marshal.ErrText)
 		}

@@ -11,36 +11,80 @@ import (
 	"unicode/utf8"
 )
 
+// MaxText bounds the text of a value that is not text, in bytes: a small
+// document can refer many times to the same list.
+const MaxText = MaxBytes
+
+// ErrTextTooLong is returned by StrWithin.
+var ErrTextTooLong = fmt.Errorf("the text of the value is longer than %d bytes or nested more than %d deep", MaxText, MaxDepth)
+
 // Str returns the text Python's str gives for a value: text itself, and Repr
 // of everything else. Bytes count as the text they encode.
 func Str(v any) string {
+	text, _ := str(v)
+	return text
+}
+
+// StrWithin is Str, but fails with ErrTextTooLong where Str would leave
+// something out.
+func StrWithin(v any) (string, error) {
+	text, whole := str(v)
+	if !whole {
+		return "", ErrTextTooLong
+	}
+	return text, nil
+}
+
+func str(v any) (text string, whole bool) {
 	switch v := v.(type) {
 	case string:
-		return v
+		return v, true
 	case []byte:
-		return string(v)
+		return string(v), true
 	}
-	return Repr(v)
+	return repr(v)
 }
 
 // Repr returns the text Python's repr gives for a value. Natives are accepted
 // beside the types of this package; the keys of a Go map are sorted. A
-// container inside itself is shown as [...] or {...}, as in Python.
+// container inside itself is shown as [...] or {...}, as in Python. What is
+// nested more than MaxDepth deep, and what is beyond MaxText bytes, is shown as
+// "...".
 func Repr(v any) string {
+	text, _ := repr(v)
+	return text
+}
+
+func repr(v any) (text string, whole bool) {
 	p := printer{open: map[any]bool{}}
 	p.value(v, 0)
-	return p.b.String()
+	return p.b.String(), !p.cut
 }
 
 type printer struct {
 	b    strings.Builder
 	open map[any]bool
+	// cut tells that something was left out, full that nothing more is written.
+	cut, full bool
+}
+
+// leaveOut tells whether there is no room for another value at a depth.
+func (p *printer) leaveOut(depth int) bool {
+	if p.full {
+		return true
+	}
+	p.full = p.b.Len() > MaxText
+	if !p.full && depth <= MaxDepth {
+		return false
+	}
+	p.cut = true
+	p.b.WriteString("...")
+	return true
 }
 
 // value appends the repr of one value.
 func (p *printer) value(v any, depth int) {
-	if depth > MaxDepth {
-		p.b.WriteString("...")
+	if p.leaveOut(depth) {
 		return
 	}
 	switch v := v.(type) {
@@ -122,6 +166,9 @@ func (p *printer) once(key any, again string, print func()) {
 func (p *printer) sequence(left string, items []any, right string, depth int) {
 	p.b.WriteString(left)
 	for i, item := range items {
+		if p.full {
+			return
+		}
 		if i > 0 {
 			p.b.WriteString(", ")
 		}
@@ -143,6 +190,9 @@ func (p *printer) tuple(items Tuple, depth int) {
 func (p *printer) pairs(pairs []Pair, depth int) {
 	p.b.WriteString("{")
 	for i, pair := range pairs {
+		if p.full {
+			return
+		}
 		if i > 0 {
 			p.b.WriteString(", ")
 		}

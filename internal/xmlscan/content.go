@@ -59,6 +59,17 @@ func (s *Scanner) Children(read func() error) error {
 	}
 }
 
+// Skip goes to the end of the element that Next returned the start of, which is
+// consumed with all that is inside.
+func (s *Scanner) Skip() error {
+	for depth := len(s.open); len(s.open) >= depth; {
+		if _, err := s.Next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ErrElement is wrapped by the error of Chars for text that holds elements.
 var ErrElement = errors.New("element inside text")
 
