@@ -3,33 +3,38 @@ package xmlrpc
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
-	"io"
 	"math"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/slapos/slapos-go/internal/xmlscan"
 )
 
 // DecodeCall reads the document of a call.
 func DecodeCall(document []byte) (method string, args []any, err error) {
-	d := newDecoder(document)
-	if err := d.open("methodCall"); err != nil {
-		return "", nil, err
-	}
-	if err := d.open("methodName"); err != nil {
-		return "", nil, err
-	}
-	if method, err = d.text(); err != nil {
-		return "", nil, err
-	}
-	method = strings.TrimSpace(method)
-	if method == "" {
-		return "", nil, malformed("empty method name")
-	}
-	if args, err = d.params(); err != nil {
+	err = decode(document, "methodCall", func(d *decoder) error {
+		if err := d.open("methodName"); err != nil {
+			return err
+		}
+		name, err := d.s.Chars()
+		if err != nil {
+			return err
+		}
+		if method = strings.TrimSpace(string(name)); method == "" {
+			return malformed("empty method name")
+		}
+		more, err := d.s.Child()
+		if err != nil || !more {
+			return err
+		}
+		if args, err = d.params(); err != nil {
+			return err
+		}
+		return d.end()
+	})
+	if err != nil {
 		return "", nil, err
 	}
 	return method, args, nil
@@ -38,23 +43,94 @@ func DecodeCall(document []byte) (method string, args []any, err error) {
 // DecodeResponse reads the document of an answer. A refused call is returned
 // as a *Fault.
 func DecodeResponse(document []byte) (any, error) {
-	d := newDecoder(document)
-	if err := d.open("methodResponse"); err != nil {
-		return nil, err
-	}
-	start, err := d.child()
+	var result any
+	var fault *Fault
+	err := decode(document, "methodResponse", func(d *decoder) error {
+		more, err := d.s.Child()
+		if err != nil {
+			return err
+		}
+		if !more {
+			return malformed("empty methodResponse")
+		}
+		if string(d.s.Name()) == "fault" {
+			fault, err = d.fault()
+		} else {
+			result, err = d.result()
+		}
+		if err != nil {
+			return err
+		}
+		return d.end()
+	})
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case start == nil:
-		return nil, malformed("empty methodResponse")
-	case start.Name.Local == "fault":
-		return nil, d.fault()
-	case start.Name.Local != "params":
-		return nil, malformed("unexpected <%s>", start.Name.Local)
+	if fault != nil {
+		return nil, fault
 	}
-	values, err := d.paramList()
+	return result, nil
+}
+
+// maxElements bounds the nesting of elements so that MaxDepth is reached first:
+// a value in a struct is four elements deeper.
+const maxElements = 4*MaxDepth + 16
+
+// decode reads a document whose root has the given name.
+func decode(document []byte, root string, read func(*decoder) error) error {
+	// supervisord sends log files as they are, characters included that XML
+	// does not allow.
+	s, err := xmlscan.New(document, xmlscan.Limits{Bytes: MaxDocument, Depth: maxElements, Repair: true})
+	if err == nil {
+		err = s.Document(func() error {
+			if string(s.Name()) != root {
+				return malformed("<%s> expected", root)
+			}
+			return read(&decoder{s: s})
+		})
+	}
+	if err != nil && !errors.Is(err, ErrMalformed) {
+		err = malformed("%v", err)
+	}
+	return err
+}
+
+// decoder reads the pieces of one document. What reads an element, whose start
+// has just been read, goes to its end. As in Python's reader, text between
+// elements is ignored, except beside the type of a value.
+type decoder struct {
+	s     *xmlscan.Scanner
+	texts xmlscan.Interner
+}
+
+// open expects the start of the named element.
+func (d *decoder) open(name string) error {
+	more, err := d.s.Child()
+	switch {
+	case err != nil:
+		return err
+	case !more:
+		return malformed("<%s> expected", name)
+	}
+	return d.expect(name)
+}
+
+// expect fails if the element that has just started has another name.
+func (d *decoder) expect(name string) error {
+	if string(d.s.Name()) != name {
+		return malformed("<%.40s> instead of <%s>", d.s.Name(), name)
+	}
+	return nil
+}
+
+// end expects the end of the current element.
+func (d *decoder) end() error {
+	return d.s.Children(func() error { return malformed("unexpected <%.40s>", d.s.Name()) })
+}
+
+// result reads a <params> of one value.
+func (d *decoder) result() (any, error) {
+	values, err := d.params()
 	if err != nil {
 		return nil, err
 	}
@@ -64,198 +140,74 @@ func DecodeResponse(document []byte) (any, error) {
 	return values[0], nil
 }
 
-// decoder walks the tokens of one document.
-type decoder struct {
-	xml *xml.Decoder
-}
-
-func newDecoder(document []byte) *decoder {
-	d := xml.NewDecoder(bytes.NewReader(sanitize(document)))
-	d.CharsetReader = func(_ string, input io.Reader) (io.Reader, error) { return input, nil }
-	return &decoder{xml: d}
-}
-
-// sanitize replaces what XML forbids but supervisord sends all the same when a
-// log file holds it: control characters and bytes that are not UTF-8.
-func sanitize(document []byte) []byte {
-	clean := true
-	for i := 0; i < len(document) && clean; {
-		r, size := utf8.DecodeRune(document[i:])
-		clean = isXMLRune(r) && (r != utf8.RuneError || size > 1)
-		i += size
-	}
-	if clean {
-		return document
-	}
-	return bytes.Map(func(r rune) rune {
-		if !isXMLRune(r) {
-			return utf8.RuneError
-		}
-		return r
-	}, document)
-}
-
-func (d *decoder) token() (xml.Token, error) {
-	t, err := d.xml.Token()
-	switch {
-	case errors.Is(err, io.EOF):
-		return nil, malformed("unexpected end")
-	case err != nil:
-		return nil, malformed("%v", err)
-	}
-	if _, ok := t.(xml.Directive); ok {
-		return nil, malformed("document type declarations are refused")
-	}
-	return t, nil
-}
-
-// child returns the next start element, or nil at the end of the parent.
-func (d *decoder) child() (*xml.StartElement, error) {
-	for {
-		t, err := d.token()
-		if err != nil {
-			return nil, err
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			return &t, nil
-		case xml.EndElement:
-			return nil, nil
-		case xml.CharData:
-			if len(bytes.TrimSpace(t)) > 0 {
-				return nil, malformed("unexpected text")
-			}
-		}
-	}
-}
-
-// open expects the start of the named element.
-func (d *decoder) open(name string) error {
-	start, err := d.child()
-	switch {
-	case err != nil:
-		return err
-	case start == nil || start.Name.Local != name:
-		return malformed("<%s> expected", name)
-	}
-	return nil
-}
-
-// end expects the end of the current element.
-func (d *decoder) end() error {
-	start, err := d.child()
-	if err == nil && start != nil {
-		return malformed("unexpected <%s>", start.Name.Local)
-	}
-	return err
-}
-
-// text returns the character data up to the end of the current element.
-func (d *decoder) text() (string, error) {
-	var b strings.Builder
-	for {
-		t, err := d.token()
-		if err != nil {
-			return "", err
-		}
-		switch t := t.(type) {
-		case xml.CharData:
-			b.Write(t)
-		case xml.EndElement:
-			return b.String(), nil
-		case xml.StartElement:
-			return "", malformed("unexpected <%s>", t.Name.Local)
-		}
-	}
-}
-
-// params reads an optional <params> and the end of its parent.
+// params reads a <params>.
 func (d *decoder) params() ([]any, error) {
-	start, err := d.child()
-	switch {
-	case err != nil:
-		return nil, err
-	case start == nil:
-		return nil, nil
-	case start.Name.Local != "params":
-		return nil, malformed("unexpected <%s>", start.Name.Local)
-	}
-	values, err := d.paramList()
-	if err != nil {
+	if err := d.expect("params"); err != nil {
 		return nil, err
 	}
-	return values, d.end()
-}
-
-// paramList reads the <param> elements up to the end of <params>.
-func (d *decoder) paramList() ([]any, error) {
 	var values []any
-	for {
-		start, err := d.child()
-		switch {
-		case err != nil:
-			return nil, err
-		case start == nil:
-			return values, nil
-		case start.Name.Local != "param":
-			return nil, malformed("unexpected <%s>", start.Name.Local)
+	err := d.s.Children(func() error {
+		if err := d.expect("param"); err != nil {
+			return err
 		}
-		if err := d.open("value"); err != nil {
-			return nil, err
-		}
-		value, err := d.value(0)
-		if err != nil {
-			return nil, err
-		}
-		if err := d.end(); err != nil {
-			return nil, err
-		}
+		value, err := d.onlyValue()
 		values = append(values, value)
-	}
+		return err
+	})
+	return values, err
 }
 
-// fault reads the content of <fault>; it always returns an error.
-func (d *decoder) fault() error {
-	if err := d.open("value"); err != nil {
-		return err
-	}
-	value, err := d.value(0)
+// fault reads a <fault>.
+func (d *decoder) fault() (*Fault, error) {
+	value, err := d.onlyValue()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return malformed("a fault is a struct")
+		return nil, malformed("a fault is a struct")
 	}
 	code, okCode := members["faultCode"].(int)
 	text, okText := members["faultString"].(string)
 	if !okCode || !okText {
-		return malformed("a fault has a faultCode and a faultString")
+		return nil, malformed("a fault has a faultCode and a faultString")
 	}
-	return &Fault{Code: code, String: text}
+	return &Fault{Code: code, String: text}, nil
 }
 
-// value reads the content of a <value> and its end. Text without a type is a string.
+// onlyValue reads an element that holds one <value>.
+func (d *decoder) onlyValue() (any, error) {
+	if err := d.open("value"); err != nil {
+		return nil, err
+	}
+	value, err := d.value(0)
+	if err != nil {
+		return nil, err
+	}
+	return value, d.end()
+}
+
+// value reads a <value>. Text without a type is a string.
 func (d *decoder) value(depth int) (any, error) {
 	if depth > MaxDepth {
 		return nil, malformed("values nest too deep")
 	}
-	var bare strings.Builder
+	var bare []byte
 	for {
-		t, err := d.token()
+		kind, err := d.s.Next()
 		if err != nil {
 			return nil, err
 		}
-		switch t := t.(type) {
-		case xml.CharData:
-			bare.Write(t)
-		case xml.EndElement:
-			return bare.String(), nil
-		case xml.StartElement:
-			if strings.TrimSpace(bare.String()) != "" {
-				return nil, malformed("text beside <%s>", t.Name.Local)
+		switch kind {
+		case xmlscan.Text:
+			bare = append(bare, d.s.Bytes()...)
+		case xmlscan.End:
+			return d.texts.Text(bare), nil
+		case xmlscan.Start:
+			if len(bytes.TrimSpace(bare)) > 0 {
+				return nil, malformed("text beside <%.40s>", d.s.Name())
 			}
-			v, err := d.typed(t.Name.Local, depth)
+			v, err := d.typed(depth)
 			if err != nil {
 				return nil, err
 			}
@@ -264,25 +216,27 @@ func (d *decoder) value(depth int) (any, error) {
 	}
 }
 
-// typed reads the content of a type element and its end.
-func (d *decoder) typed(name string, depth int) (any, error) {
-	switch name {
+// typed reads a type element.
+func (d *decoder) typed(depth int) (any, error) {
+	name := d.s.Name()
+	switch string(name) {
 	case "array":
 		return d.array(depth)
 	case "struct":
 		return d.members(depth)
 	}
-	text, err := d.text()
+	text, err := d.s.Chars()
 	if err != nil {
 		return nil, err
 	}
-	return scalar(name, text)
+	if string(name) == "string" {
+		return d.texts.Text(text), nil
+	}
+	return scalar(string(name), string(text))
 }
 
+// scalar reads the text of a type element.
 func scalar(name, text string) (any, error) {
-	if name == "string" {
-		return text, nil
-	}
 	text = strings.TrimSpace(text)
 	var v any
 	var err error
@@ -291,13 +245,13 @@ func scalar(name, text string) (any, error) {
 		v, err = strconv.Atoi(text)
 	case "boolean":
 		if text != "0" && text != "1" {
-			return nil, malformed("boolean %q", text)
+			return nil, malformed("boolean %.40q", text)
 		}
 		return text == "1", nil
 	case "double":
 		var f float64
 		if f, err = strconv.ParseFloat(text, 64); err == nil && (math.IsNaN(f) || math.IsInf(f, 0)) {
-			return nil, malformed("double %q", text)
+			return nil, malformed("double %.40q", text)
 		}
 		v = f
 	case "base64":
@@ -307,70 +261,61 @@ func scalar(name, text string) (any, error) {
 	case "nil":
 		return nil, nil
 	default:
-		return nil, malformed("unknown type <%s>", name)
+		return nil, malformed("unknown type <%.40s>", name)
 	}
 	if err != nil {
-		return nil, malformed("%s %q", name, text)
+		return nil, malformed("%s %.40q", name, text)
 	}
 	return v, nil
 }
 
+// array reads an <array>.
 func (d *decoder) array(depth int) (any, error) {
 	if err := d.open("data"); err != nil {
 		return nil, err
 	}
 	items := []any{}
-	for {
-		start, err := d.child()
-		switch {
-		case err != nil:
-			return nil, err
-		case start == nil:
-			return items, d.end()
-		case start.Name.Local != "value":
-			return nil, malformed("unexpected <%s>", start.Name.Local)
+	err := d.s.Children(func() error {
+		if err := d.expect("value"); err != nil {
+			return err
 		}
 		item, err := d.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
 		items = append(items, item)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return items, d.end()
 }
 
+// members reads a <struct>. Of members with the same name the last one counts.
 func (d *decoder) members(depth int) (any, error) {
 	members := map[string]any{}
-	for {
-		start, err := d.child()
-		switch {
-		case err != nil:
-			return nil, err
-		case start == nil:
-			return members, nil
-		case start.Name.Local != "member":
-			return nil, malformed("unexpected <%s>", start.Name.Local)
+	err := d.s.Children(func() error {
+		if err := d.expect("member"); err != nil {
+			return err
 		}
-		if err := d.member(members, depth); err != nil {
-			return nil, err
-		}
-	}
+		return d.member(members, depth)
+	})
+	return members, err
 }
 
+// member reads a <member>.
 func (d *decoder) member(members map[string]any, depth int) error {
 	if err := d.open("name"); err != nil {
 		return err
 	}
-	name, err := d.text()
+	text, err := d.s.Chars()
 	if err != nil {
 		return err
 	}
+	name, _ := d.texts.Text(text).(string)
 	if err := d.open("value"); err != nil {
 		return err
 	}
-	value, err := d.value(depth + 1)
-	if err != nil {
+	if members[name], err = d.value(depth + 1); err != nil {
 		return err
 	}
-	members[name] = value
 	return d.end()
 }
