@@ -294,27 +294,38 @@ func computer(partitions int) *Object {
 	return c
 }
 
-func BenchmarkMarshalComputer500(b *testing.B) {
-	c := computer(500)
-	data, err := Marshal(c)
-	require.NoError(b, err)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Append(data[:0], c); err != nil {
-			b.Fatal(err)
-		}
+// computerSizes are the sizes at which the cost must be linear.
+var computerSizes = []int{10, 500, 10_000}
+
+func BenchmarkMarshalComputer(b *testing.B) {
+	for _, partitions := range computerSizes {
+		b.Run(fmt.Sprint(partitions), func(b *testing.B) {
+			c := computer(partitions)
+			data, err := Marshal(c)
+			require.NoError(b, err)
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Append(data[:0], c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
-func BenchmarkUnmarshalComputer500(b *testing.B) {
-	data, err := Marshal(computer(500))
-	require.NoError(b, err)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Unmarshal(data); err != nil {
-			b.Fatal(err)
-		}
+func BenchmarkUnmarshalComputer(b *testing.B) {
+	for _, partitions := range computerSizes {
+		b.Run(fmt.Sprint(partitions), func(b *testing.B) {
+			data, err := Marshal(computer(partitions))
+			require.NoError(b, err)
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Unmarshal(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

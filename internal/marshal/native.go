@@ -14,7 +14,7 @@ var ErrCycle = errors.New("value contains itself")
 // Python's str would. It fails with ErrCycle if the value contains itself.
 func Native(v any) (any, error) {
 	c := converter{open: map[any]bool{}, budget: maxNative}
-	return c.convert(v)
+	return c.convert(v, 0)
 }
 
 // maxNative bounds the number of values Native returns: a small document can
@@ -26,42 +26,43 @@ type converter struct {
 	budget int
 }
 
-func (c *converter) convert(v any) (any, error) {
+func (c *converter) convert(v any, depth int) (any, error) {
 	if c.budget--; c.budget < 0 {
 		return nil, errors.New("value too large")
+	}
+	if depth > MaxDepth {
+		return nil, errTooDeep
 	}
 	if isNil(v) {
 		return nil, nil
 	}
 	switch v := v.(type) {
 	case *List:
-		return c.container(v, func() (any, error) { return c.items(v.Items) })
+		return c.once(v, func() (any, error) { return c.items(v.Items, depth) })
 	case *Set:
-		return c.container(v, func() (any, error) { return c.items(v.Items) })
+		return c.once(v, func() (any, error) { return c.items(v.Items, depth) })
 	case Tuple:
-		return c.items(v)
+		return c.items(v, depth)
 	case *Dict:
-		return c.container(v, func() (any, error) { return c.dict(v) })
+		return c.once(v, func() (any, error) { return c.dict(v, depth) })
 	}
 	return v, nil
 }
 
-func (c *converter) container(key any, convert func() (any, error)) (any, error) {
+// once converts a container unless it is being converted.
+func (c *converter) once(key any, convert func() (any, error)) (any, error) {
 	if c.open[key] {
 		return nil, ErrCycle
-	}
-	if len(c.open) > MaxDepth {
-		return nil, errTooDeep
 	}
 	c.open[key] = true
 	defer delete(c.open, key)
 	return convert()
 }
 
-func (c *converter) items(items []any) (any, error) {
+func (c *converter) items(items []any, depth int) (any, error) {
 	out := make([]any, 0, len(items))
 	for i, item := range items {
-		n, err := c.convert(item)
+		n, err := c.convert(item, depth+1)
 		if err != nil {
 			return nil, fmt.Errorf("element %d: %w", i, err)
 		}
@@ -70,16 +71,16 @@ func (c *converter) items(items []any) (any, error) {
 	return out, nil
 }
 
-func (c *converter) dict(d *Dict) (any, error) {
+func (c *converter) dict(d *Dict, depth int) (any, error) {
 	out := make(map[string]any, d.Len())
 	for k, v := range d.All() {
 		name, ok := k.(string)
 		if !ok {
 			name = Str(k)
 		}
-		n, err := c.convert(v)
+		n, err := c.convert(v, depth+1)
 		if err != nil {
-			return nil, fmt.Errorf("key %q: %w", name, err)
+			return nil, fmt.Errorf("key %.60q: %w", name, err)
 		}
 		out[name] = n
 	}

@@ -1,6 +1,7 @@
 package marshal
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -11,12 +12,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxText bounds the text of a value that is not text, in bytes: a small
-// document can refer many times to the same list.
-const MaxText = MaxBytes
+// Bounds of the text of a value that is not text, in bytes and in values inside:
+// a small document can refer many times to the same list.
+const (
+	maxText   = MaxBytes
+	maxValues = 1 << 20
+)
 
 // ErrTextTooLong is returned by StrWithin.
-var ErrTextTooLong = fmt.Errorf("the text of the value is longer than %d bytes or nested more than %d deep", MaxText, MaxDepth)
+var ErrTextTooLong = errors.New("value too large or nested too deep to be written as text")
 
 // Str returns the text Python's str gives for a value: text itself, and Repr
 // of everything else. Bytes count as the text they encode.
@@ -48,8 +52,8 @@ func str(v any) (text string, whole bool) {
 // Repr returns the text Python's repr gives for a value. Natives are accepted
 // beside the types of this package; the keys of a Go map are sorted. A
 // container inside itself is shown as [...] or {...}, as in Python. What is
-// nested more than MaxDepth deep, and what is beyond MaxText bytes, is shown as
-// "...".
+// nested more than MaxDepth deep, and what is beyond a million values or MaxBytes
+// bytes, is shown as "...".
 func Repr(v any) string {
 	text, _ := repr(v)
 	return text
@@ -64,6 +68,7 @@ func repr(v any) (text string, whole bool) {
 type printer struct {
 	b    strings.Builder
 	open map[any]bool
+	values int
 	// cut tells that something was left out, full that nothing more is written.
 	cut, full bool
 }
@@ -73,7 +78,8 @@ func (p *printer) leaveOut(depth int) bool {
 	if p.full {
 		return true
 	}
-	p.full = p.b.Len() > MaxText
+	p.values++
+	p.full = p.values > maxValues || p.b.Len() > maxText
 	if !p.full && depth <= MaxDepth {
 		return false
 	}
