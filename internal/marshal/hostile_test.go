@@ -3,7 +3,6 @@ package marshal
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"unicode"
@@ -11,16 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-)
 
-// allocated returns how many bytes f allocates.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
+	"github.com/slapos/slapos-go/internal/xmlscan/xmlscantest"
+)
 
 func TestBodyBeyondTheLimit(t *testing.T) {
 	sizes := []int{MaxBytes + 1}
@@ -30,7 +22,7 @@ func TestBodyBeyondTheLimit(t *testing.T) {
 	for _, size := range sizes {
 		body := make([]byte, size)
 		copy(body, "<marshal>")
-		used := allocated(func() {
+		used := xmlscantest.Allocated(func() {
 			_, err := Unmarshal(body)
 			require.ErrorContains(t, err, "is larger than")
 		})
@@ -42,7 +34,7 @@ func TestHundredThousandLevels(t *testing.T) {
 	const levels = 100_000
 	for _, element := range []string{"list", "tuple", "dictionary", "set", "marshal", "string"} {
 		document := strings.Repeat("<"+element+">", levels)
-		used := allocated(func() {
+		used := xmlscantest.Allocated(func() {
 			_, err := Unmarshal([]byte(document))
 			require.Error(t, err, element)
 		})
@@ -66,19 +58,16 @@ func TestHundredThousandLevels(t *testing.T) {
 // TestEntityExpansion: what entities expand to is bounded over the document,
 // whether they multiply or one long one is repeated.
 func TestEntityExpansion(t *testing.T) {
-	laughs := `<!DOCTYPE m [<!ENTITY a0 "ha">`
-	for i := range 8 {
-		laughs += fmt.Sprintf(`<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
-	}
-	long := `<!DOCTYPE m [<!ENTITY a "` + strings.Repeat("x", 100_000) + `">]>`
+	laughs := xmlscantest.BillionLaughs()
+	long, often := xmlscantest.Quadratic()
 	for name, document := range map[string]string{
-		"billion laughs":      laughs + `]><marshal><string>&a8;</string></marshal>`,
-		"in an attribute":     laughs + `]><marshal><list id="&a8;"/><reference id="x"/></marshal>`,
-		"quadratic blow-up":   long + "<marshal><string>" + strings.Repeat("&a;", 100_000) + "</string></marshal>",
+		"billion laughs":      laughs + `<marshal><string>&laugh;</string></marshal>`,
+		"in an attribute":     laughs + `<marshal><list id="&laugh;"/><reference id="x"/></marshal>`,
+		"quadratic blow-up":   long + "<marshal><string>" + often + "</string></marshal>",
 		"over several places": `<!DOCTYPE m [<!ENTITY a "x">]><marshal><list>` + strings.Repeat("<string>&a;</string>", 100_000) + "</list></marshal>",
 		"of nothing":          `<!DOCTYPE m [<!ENTITY a "">]><marshal><string>` + strings.Repeat("&a;", 100_000) + "</string></marshal>",
 	} {
-		used := allocated(func() {
+		used := xmlscantest.Allocated(func() {
 			_, err := Unmarshal([]byte(document))
 			require.Error(t, err, name)
 		})
@@ -125,7 +114,7 @@ func TestManyReferences(t *testing.T) {
 	_, err = StrWithin(v)
 	require.ErrorIs(t, err, ErrTextTooLong)
 	require.Less(t, len(Repr(v)), 8*maxValues)
-	used := allocated(func() {
+	used := xmlscantest.Allocated(func() {
 		_, err = Unmarshal([]byte("<marshal><list>" + document + `<dictionary><reference id="i40"/></dictionary></list></marshal>`))
 	})
 	require.ErrorContains(t, err, "whose last key, of type list, has no value")
@@ -135,9 +124,9 @@ func TestManyReferences(t *testing.T) {
 // TestIdsAndKeys: the last one counts, of ids as of keys, as in the reference.
 func TestIdsAndKeys(t *testing.T) {
 	for document, want := range map[string]any{
-		`<list><list id="i3"><int>1</int></list><list id="i3"><int>2</int></list><reference id="i3"/></list>`:                  []any{[]any{int64(1)}, []any{int64(2)}, []any{int64(2)}},
+		`<list><list id="i3"><int>1</int></list><list id="i3"><int>2</int></list><reference id="i3"/></list>`:                 []any{[]any{int64(1)}, []any{int64(2)}, []any{int64(2)}},
 		`<dictionary><string>a</string><int>1</int><string>b</string><int>2</int><string>a</string><int>3</int></dictionary>`: map[string]any{"a": int64(3), "b": int64(2)},
-		`<dictionary><int>1</int><none/><bool>1</bool><int>2</int><float>1.0</float><int>3</int></dictionary>`:               map[string]any{"1": int64(3)},
+		`<dictionary><int>1</int><none/><bool>1</bool><int>2</int><float>1.0</float><int>3</int></dictionary>`:                map[string]any{"1": int64(3)},
 	} {
 		v, err := Unmarshal([]byte("<marshal>" + document + "</marshal>"))
 		require.NoError(t, err)
@@ -167,11 +156,11 @@ func TestDeepKeys(t *testing.T) {
 	document := "<marshal><dictionary>" + key("b") + key("a") + key("b") + "</dictionary></marshal>"
 	var v any
 	var err error
-	used := allocated(func() { v, err = Unmarshal([]byte(document)) })
+	used := xmlscantest.Allocated(func() { v, err = Unmarshal([]byte(document)) })
 	require.NoError(t, err)
 	require.Equal(t, 2, v.(*Dict).Len())
 	require.Less(t, used, uint64(100<<20))
-	used = allocated(func() { _, err = Marshal(v) })
+	used = xmlscantest.Allocated(func() { _, err = Marshal(v) })
 	require.NoError(t, err)
 	require.Less(t, used, uint64(100<<20))
 }
@@ -186,7 +175,7 @@ func TestHugeNumbers(t *testing.T) {
 		"boolean":          {"<bool>" + strings.Repeat("9", digits) + "</bool>", "is no boolean"},
 		"exponent":         {"<float>1e" + strings.Repeat("9", digits) + "x</float>", "is no float"},
 	} {
-		used := allocated(func() {
+		used := xmlscantest.Allocated(func() {
 			_, err := Unmarshal([]byte("<marshal>" + test.text + "</marshal>"))
 			require.ErrorContains(t, err, test.message, name)
 			require.Less(t, len(err.Error()), 400, name)

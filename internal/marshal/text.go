@@ -66,8 +66,8 @@ func repr(v any) (text string, whole bool) {
 }
 
 type printer struct {
-	b    strings.Builder
-	open map[any]bool
+	b      strings.Builder
+	open   map[any]bool
 	values int
 	// cut tells that something was left out, full that nothing more is written.
 	cut, full bool
