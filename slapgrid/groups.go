@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/slapos/slapos-go/internal/atomicfile"
 )
 
 // program is one entry of a group of the supervisor.
@@ -90,7 +92,7 @@ func (p *partition) writeGroup(ctx context.Context) error {
 		p.log.WarnContext(ctx, fmt.Sprintf("No runners nor services found for partition '%s'", p.id))
 		return p.removeGroups(ctx)
 	}
-	if _, err := writeIfDifferent(p.node.groupConf(p.id), p.groupSections(programs), 0o600); err != nil {
+	if _, err := atomicfile.WriteIfChanged(p.node.groupConf(p.id), p.groupSections(programs), 0o600); err != nil {
 		return err
 	}
 	if _, err := p.removeGroupFiles(p.id); err != nil {

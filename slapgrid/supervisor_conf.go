@@ -91,7 +91,7 @@ func (n *Node) writeSupervisorConf(watchdog string) error {
 	f.section("eventlistener:watchdog",
 		"command", escapePercent(watchdog),
 		"events", "PROCESS_STATE_EXITED, PROCESS_STATE_FATAL")
-	_, err := writeIfDifferent(n.supervisorConf(), f.Bytes(), 0o600)
+	_, err := atomicfile.WriteIfChanged(n.supervisorConf(), f.Bytes(), 0o600)
 	return err
 }
 
@@ -114,17 +114,4 @@ func forceDirectory(path string, mode fs.FileMode) error {
 		return compatf("Wrong permissions in %s: is 0%o, should be 0%o", path, info.Mode().Perm(), mode)
 	}
 	return nil
-}
-
-// writeIfDifferent writes a file whose content or mode differs, and tells
-// whether it did: the daemon must not be disturbed by unchanged files.
-func writeIfDifferent(path string, data []byte, mode fs.FileMode) (bool, error) {
-	old, err := os.ReadFile(path)
-	if err == nil && bytes.Equal(old, data) {
-		info, err := os.Lstat(path)
-		if err == nil && info.Mode() == mode {
-			return false, nil
-		}
-	}
-	return true, atomicfile.Write(path, data, mode)
 }

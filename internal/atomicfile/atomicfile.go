@@ -27,10 +27,11 @@ func Write(path string, data []byte, perm os.FileMode) error {
 	})
 }
 
-// WriteIfChanged is Write, but leaves a regular file that already holds data
-// alone: its mode and times stay. It reports whether it wrote.
+// WriteIfChanged is Write, but leaves a regular file that already holds data and
+// has the mode perm alone, so that its times stay and nobody who watches it is
+// disturbed. It reports whether it wrote.
 func WriteIfChanged(path string, data []byte, perm os.FileMode) (changed bool, err error) {
-	same, err := holds(path, data)
+	same, err := holds(path, data, perm.Perm())
 	if err != nil {
 		return false, err
 	}
@@ -74,15 +75,16 @@ func WriteFunc(path string, perm os.FileMode, fill func(io.Writer) error) (err e
 	return syncDir(dir)
 }
 
-// holds tells whether path is a regular file with exactly this content.
-func holds(path string, data []byte) (bool, error) {
+// holds tells whether path is a regular file with exactly this content and mode.
+func holds(path string, data []byte, mode fs.FileMode) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
 		return false, err
-	case !info.Mode().IsRegular(), info.Size() != int64(len(data)):
+	case info.Mode() != mode, info.Size() != int64(len(data)):
+		// A regular file has no bit but those of its permissions.
 		return false, nil
 	}
 	old, err := os.ReadFile(path)

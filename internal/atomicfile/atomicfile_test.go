@@ -48,7 +48,6 @@ func TestWriteIfChangedLeavesEqualFileAlone(t *testing.T) {
 	require.True(t, changed)
 	old := time.Unix(1000, 0)
 	require.NoError(t, os.Chtimes(path, old, old))
-	require.NoError(t, os.Chmod(path, 0o600))
 
 	changed, err = WriteIfChanged(path, []byte("a"), 0o644)
 	require.NoError(t, err)
@@ -56,7 +55,16 @@ func TestWriteIfChangedLeavesEqualFileAlone(t *testing.T) {
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	require.True(t, info.ModTime().Equal(old))
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	for _, mode := range []os.FileMode{0o600, 0o644 | os.ModeSetuid} {
+		require.NoError(t, os.Chmod(path, mode))
+		changed, err = WriteIfChanged(path, []byte("a"), 0o644)
+		require.NoError(t, err)
+		require.True(t, changed, mode)
+		info, err = os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o644), info.Mode())
+	}
 
 	changed, err = WriteIfChanged(path, []byte("b"), 0o644)
 	require.NoError(t, err)
