@@ -28,15 +28,15 @@ func Decode(text string) (map[string]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("instance document: %w", err)
 	}
-	d := decoder{s: s, texts: map[string]*[]byte{}}
+	d := decoder{s: s, texts: map[string][]byte{}}
 	if err := d.document(); err != nil {
 		return nil, fmt.Errorf("instance document: %w", err)
 	}
 	params := make(map[string]any, len(d.texts))
 	for key, text := range d.texts {
 		params[key] = nil
-		if len(*text) > 0 {
-			params[key] = string(*text)
+		if len(text) > 0 {
+			params[key] = string(text)
 		}
 	}
 	return params, nil
@@ -45,7 +45,7 @@ func Decode(text string) (map[string]any, error) {
 type decoder struct {
 	s *xmlscan.Scanner
 	// texts holds the text of each parameter, empty for null.
-	texts map[string]*[]byte
+	texts map[string][]byte
 }
 
 func (d *decoder) document() error {
@@ -71,15 +71,13 @@ func (d *decoder) parameter() error {
 	}
 	before, again := d.texts[string(key)]
 	switch {
-	case !again:
-		d.texts[string(key)] = &value
-	case len(*before) == 0:
-		*before = value
+	case !again, len(before) == 0:
 	case len(value) == 0:
 		return fmt.Errorf("parameter %.60q appears again without a value", key)
 	default:
-		*before = append(append(*before, ' '), value...)
+		value = append(append(before, ' '), value...)
 	}
+	d.texts[string(key)] = value
 	return nil
 }
 

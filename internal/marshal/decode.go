@@ -22,9 +22,8 @@ const maxExpansion = 64 << 10
 // *List, *Set, *Dict or *Object. A reference gives the same pointer again, so
 // that a value may contain itself; see Native.
 //
-// It accepts what the reference's reader accepts, and beyond that what the
-// reference writes but cannot read: a state of null, references to objects, and
-// partitions that are only requested.
+// It accepts what the reference's reader accepts, but for the deviations that
+// the package documentation lists.
 func Unmarshal(data []byte) (any, error) {
 	v, err := unmarshal(&decoder{}, data)
 	if errors.Is(err, errReference) {

@@ -247,3 +247,21 @@ func TestEncodings(t *testing.T) {
 		require.Error(t, err, name)
 	}
 }
+
+// TestMemoryIsInProportion: of all documents, those with the shortest elements
+// take the most memory.
+func TestMemoryIsInProportion(t *testing.T) {
+	const size = 1 << 20
+	for _, element := range []string{"<none/>", "<list/>", "<tuple/>", "<set/>", "<dictionary/>", "<string/>", "<int>1</int>", "<a/>", "<!---->", "<list><set/></list>"} {
+		document := "<marshal><list>" + strings.Repeat(element, size/len(element)) + "</list></marshal>"
+		used := xmlscantest.Allocated(func() {
+			_, err := Unmarshal([]byte(document))
+			if element == "<a/>" {
+				require.Error(t, err)
+			} else {
+				require.NoError(t, err)
+			}
+		})
+		require.Less(t, used, uint64(40*size), "%s", element)
+	}
+}

@@ -14,8 +14,11 @@
 //	struct              map[string]any
 //	nil                 nil (an extension, accepted and produced)
 //
-// Documents are bounded in size and nesting, so neither side can be made to
-// exhaust memory or stack by the other.
+// Documents are bounded in size and nesting and may not declare entities, so
+// neither side can be made to exhaust memory or stack by the other. They are read
+// as Python's client reads them, but for text that holds characters which XML
+// does not allow: supervisord sends the lines of log files as they are, and
+// U+FFFD is read instead of an error.
 package xmlrpc
 
 import (
