@@ -5,21 +5,17 @@ package proxy
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -88,84 +84,6 @@ func rounds(few, soak int) int {
 		return soak
 	}
 	return few
-}
-
-// A master that is killed while it is written to has everything that it
-// answered 200.
-func TestKilledMasterKeepsWhatItAnswered(t *testing.T) {
-	const writers = 16
-	path := filepath.Join(t.TempDir(), "x.db")
-	s, err := Open(t.Context(), path)
-	require.NoError(t, err)
-	m := &testMaster{t: t, master: s.master}
-	m.layout("computer", 3000)
-	require.NoError(t, s.Close())
-	answered := map[string]string{}
-	for round := range rounds(3, 200) {
-		killed, address := startChild(t, path)
-		transport := &http.Transport{MaxIdleConnsPerHost: writers}
-		client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
-		var mu sync.Mutex
-		var wg sync.WaitGroup
-		for w := range writers {
-			wg.Go(func() {
-				for i := 0; ; i++ {
-					title := fmt.Sprintf("r%d-%d-%d", round, w, i)
-					place, err := requestOver(client, address, title)
-					if err != nil {
-						return
-					}
-					mu.Lock()
-					answered[title] = place
-					mu.Unlock()
-				}
-			})
-		}
-		time.Sleep(time.Duration(50+rand.IntN(250)) * time.Millisecond)
-		require.NoError(t, killed.Signal(syscall.SIGKILL))
-		wg.Wait()
-		transport.CloseIdleConnections()
-		_, err := killed.Wait()
-		require.NoError(t, err)
-
-		check(t, path)
-		s, err := Open(t.Context(), path)
-		require.NoError(t, err)
-		m := &testMaster{t: t, master: s.master}
-		taken := map[string]string{}
-		for title, place := range answered {
-			p := m.at(place)
-			require.NotNil(t, p.Instance, "round %d: %s was answered and is lost", round, title)
-			require.Equal(t, title, p.Instance.Title)
-			require.Empty(t, taken[place])
-			taken[place] = title
-		}
-		require.NoError(t, s.Close())
-	}
-	require.NotEmpty(t, answered)
-	t.Logf("%d requests answered and found again", len(answered))
-}
-
-// requestOver requests an instance and returns its place, or an error if it was
-// not answered 200.
-func requestOver(client *http.Client, address, title string) (string, error) {
-	answer, err := client.PostForm("http://"+address+"/requestComputerPartition", url.Values{
-		"software_release": {releaseA}, "software_type": {""}, "partition_reference": {title}, "state": {"<marshal><none/></marshal>"},
-	})
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return "", err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return "", errors.New(answer.Status)
-	}
-	_, rest, _ := strings.Cut(string(body), "<string>slap_computer_partition_id</string><string>")
-	partition, _, _ := strings.Cut(rest, "<")
-	return "computer/" + partition, nil
 }
 
 // Copies of the files whose log is cut anywhere open in the state of some
