@@ -60,11 +60,7 @@ type logger interface {
 
 // Software implements [Builder].
 func (b *buildoutBuilder) Software(ctx context.Context, j SoftwareJob) error {
-	owner, err := child.OwnerOf(j.Directory)
-	if err != nil {
-		return err
-	}
-	dir, err := confined.Open(j.Directory, confined.Owner{UID: owner.UID, GID: owner.GID})
+	dir, owner, err := openRelease(j.Directory)
 	if err != nil {
 		return err
 	}
@@ -283,10 +279,11 @@ func (b *buildoutBuilder) writeProfile(j InstanceJob, dir *confined.Dir, owner c
 
 // readTemplate reads the profile that a release has for its partitions.
 func readTemplate(software string) ([]byte, error) {
-	owner, err := child.Owner(software)
+	info, err := os.Lstat(software) // of a link, whoever made it
 	if err != nil {
 		return nil, err
 	}
+	owner := child.OwnerIn(info, software)
 	template, err := confined.ReadForeign(filepath.Join(software, "instance.cfg"), owner.UID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return confined.ReadForeign(filepath.Join(software, "template.cfg"), owner.UID)

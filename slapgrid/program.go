@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -58,15 +57,16 @@ func releasePath(releaseURL string) string {
 
 // Software implements [Builder]: fetch, unpack, run software/build.
 func (b *programBuilder) Software(ctx context.Context, j SoftwareJob) error {
-	owner, err := child.OwnerOf(j.Directory)
+	dir, owner, err := openRelease(j.Directory)
 	if err != nil {
 		return err
 	}
-	if err := b.fetch(ctx, j, owner); err != nil {
+	defer dir.Close()
+	if err := b.fetch(ctx, j, dir); err != nil {
 		return err
 	}
 	build := filepath.Join(j.Directory, programBuild)
-	if exists(build) {
+	if dir.Exists(programBuild) {
 		c := child.Command{
 			Args: []string{build}, Dir: j.Directory, User: owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask,
 			Env: b.environ(j.URL, j.Directory, j.Directory, owner), Line: logLines(j.Log),
@@ -75,7 +75,7 @@ func (b *programBuilder) Software(ctx context.Context, j SoftwareJob) error {
 			return err
 		}
 	}
-	info, err := os.Stat(filepath.Join(j.Directory, programInstantiate))
+	info, err := dir.Stat(programInstantiate)
 	if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
 		return fmt.Errorf("software release %s has no executable %s", j.URL, programInstantiate)
 	}

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/slapos/slapos-go/slapgrid/internal/child"
 	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 	"github.com/slapos/slapos-go/slapgrid/internal/unpack"
 )
@@ -65,17 +64,12 @@ func parseSource(releaseURL string) (programSource, error) {
 
 // fetch fills the directory of a release with its content. It starts from
 // nothing each time: what an interrupted fetch left is thrown away.
-func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, owner child.User) error {
+func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, dir *confined.Dir) error {
 	fail := func(err error) error { return fmt.Errorf("software release %s: %w", j.URL, err) }
 	source, err := parseSource(j.URL)
 	if err != nil {
 		return fail(err)
 	}
-	dir, err := confined.Open(j.Directory, confined.Owner{UID: owner.UID, GID: owner.GID})
-	if err != nil {
-		return fail(err)
-	}
-	defer dir.Close()
 	if err := dir.RemoveTree(stagingName); err != nil {
 		return fail(err)
 	}

@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 
-	"github.com/slapos/slapos-go/internal/atomicfile"
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
 	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 )
 
@@ -160,22 +158,17 @@ type makeReleaseDirectory struct{}
 func (makeReleaseDirectory) name() string { return "make the directory" }
 
 func (makeReleaseDirectory) run(_ context.Context, r *release) error {
-	root, err := os.Stat(r.node.cfg.SoftwareRoot)
+	owner, err := child.Owner(r.node.cfg.SoftwareRoot)
 	if err != nil {
 		return err
 	}
-	err = os.Mkdir(r.dir, 0o755)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
+	root, err := confined.Open(r.node.cfg.SoftwareRoot, confined.Owner{UID: owner.UID, GID: owner.GID})
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(r.dir, 0o755); err != nil {
-		return err
-	}
-	if st, ok := root.Sys().(*syscall.Stat_t); ok && os.Getuid() == 0 {
-		return os.Chown(r.dir, int(st.Uid), int(st.Gid))
+	defer root.Close()
+	if err := root.MakeDir(filepath.Base(r.dir), 0o755); err != nil {
+		return fmt.Errorf("make directory %s: %w (remove what is there and run the pass again)", r.dir, err)
 	}
 	return nil
 }
@@ -188,7 +181,12 @@ func (markCompleted) name() string { return "mark as completed" }
 
 func (markCompleted) run(_ context.Context, r *release) error {
 	when := r.node.now().Format("Mon Jan _2 15:04:05 2006")
-	return atomicfile.Write(filepath.Join(r.dir, completedFile), []byte(when), 0o644)
+	dir, _, err := openRelease(r.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Write(completedFile, []byte(when), 0o644, false)
 }
 
 // removeRelease removes the release from the disk.

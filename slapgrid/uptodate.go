@@ -56,6 +56,16 @@ func (p *partition) checkUpToDate(force bool) (bool, error) {
 	return false, p.files.Delete(timestampFile)
 }
 
+// forgetPeriodicity removes the wish of a release.
+func (p *partition) forgetPeriodicity() error {
+	dir, _, err := openRelease(p.releaseDir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Delete("periodicity")
+}
+
 // periodicity is the age at which an unchanged partition is processed again:
 // that of the release if it has one. A file that holds no number is removed.
 func (p *partition) periodicity() (time.Duration, error) {
@@ -67,18 +77,18 @@ func (p *partition) periodicity() (time.Duration, error) {
 		return fallback, nil
 	}
 	path := filepath.Join(p.releaseDir, "periodicity")
-	owner, err := child.Owner(p.releaseDir)
+	info, err := os.Lstat(p.releaseDir) // of a link, whoever made it
 	if err != nil {
 		return fallback, nil // no release: the steps will tell
 	}
-	data, err := confined.ReadForeign(path, owner.UID)
+	data, err := confined.ReadForeign(path, child.OwnerIn(info, p.releaseDir).UID)
 	if err != nil {
 		return fallback, nil // absent or unreadable: no wish of the release
 	}
 	seconds, err := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil {
 		p.log.Error("Periodicity of the release is no number, it is removed", "file", path)
-		return fallback, os.Remove(path)
+		return fallback, p.forgetPeriodicity()
 	}
 	return time.Duration(seconds) * time.Second, nil
 }

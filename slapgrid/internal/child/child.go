@@ -125,7 +125,9 @@ func (c *Command) prepare() (*exec.Cmd, error) {
 	if cmd.Env == nil {
 		cmd.Env = []string{}
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setpgid: c.Terminal == nil, Pdeathsig: syscall.SIGKILL}
+	// A session of its own has no terminal: a child that shared the operator's
+	// could type commands there (TIOCSTI).
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setsid: c.Terminal == nil, Pdeathsig: syscall.SIGKILL}
 	return cmd, nil
 }
 

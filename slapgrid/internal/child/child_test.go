@@ -195,3 +195,12 @@ func TestKeptOutputIsBounded(t *testing.T) {
 	require.Less(t, len(o.text()), 1400)
 	require.Contains(t, o.text(), "bytes left out]")
 }
+
+// A child that kept the operator's terminal could type commands there.
+func TestChildHasASessionOfItsOwn(t *testing.T) {
+	res, err := Run(t.Context(), Command{Args: []string{"/bin/sh", "-c", `read -r line < /proc/$$/stat; set -- ${line##*) }; echo $$ $4; (: < /dev/tty) 2>/dev/null && echo terminal; true`}, AllowRoot: true})
+	require.NoError(t, err)
+	fields := strings.Fields(res.Output)
+	require.Len(t, fields, 2, "no terminal can be opened: %s", res.Output)
+	require.Equal(t, fields[0], fields[1], "the child leads its session")
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Interpreted returns the command line of a script: the words of its first
@@ -40,13 +41,17 @@ func Interpreter(path string) string {
 	return ""
 }
 
-// firstLines reads the first two lines of a file, bounded.
+// firstLines reads the first two lines of a regular file, bounded. The release
+// may have put a pipe there, which is not waited for.
 func firstLines(path string) (first, second string) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", ""
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", ""
+	}
 	r := bufio.NewReader(io.LimitReader(f, 64<<10))
 	first, _ = r.ReadString('\n')
 	second, _ = r.ReadString('\n')

@@ -2,6 +2,7 @@ package child
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"strconv"
@@ -34,11 +35,18 @@ func OwnerOf(path string) (User, error) {
 // Owner returns the numeric ids of the account that a directory belongs to,
 // without a look into the account database.
 func Owner(path string) (User, error) {
-	var st syscall.Stat_t
-	if err := syscall.Stat(path, &st); err != nil {
-		return User{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	info, err := os.Stat(path)
+	if err != nil {
+		return User{}, err
 	}
-	return User{UID: int(st.Uid), GID: int(st.Gid), dir: path}, nil
+	return OwnerIn(info, path), nil
+}
+
+// OwnerIn is [Owner] for a directory of which a caller, who knows that nobody
+// can have replaced it by a link, has the information.
+func OwnerIn(info fs.FileInfo, path string) User {
+	st := info.Sys().(*syscall.Stat_t) //nolint:forcetypeassert // always so on Linux
+	return User{UID: int(st.Uid), GID: int(st.Gid), dir: path}
 }
 
 // Resolve fills in what the account database knows. The account must be there

@@ -39,6 +39,15 @@ func Open(path string, owner Owner) (*Dir, error) {
 	return &Dir{Root: root, Owner: owner}, nil
 }
 
+// Sub opens a directory inside. A link that leads out of d is refused.
+func (d *Dir) Sub(name string, owner Owner) (*Dir, error) {
+	root, err := d.OpenRoot(name)
+	if err != nil {
+		return nil, err
+	}
+	return &Dir{Root: root, Owner: owner}, nil
+}
+
 // Read returns the content of a regular file, refusing one larger than
 // [MaxFile].
 func (d *Dir) Read(name string) ([]byte, error) {
