@@ -42,6 +42,11 @@ func (p *Proxy) Stop() { p.stop() }
 func (p *Peer) StartProxy(tb testing.TB, computerID string) *Proxy {
 	tb.Helper()
 	dir := tb.TempDir()
+	release, err := Guard(dir)
+	if err != nil {
+		tb.Fatalf("guard %s: %v", dir, err)
+	}
+	tb.Cleanup(release)
 	const attempts = 3
 	for attempt := 1; ; attempt++ {
 		proxy, err := p.startProxy(tb, dir, computerID)

@@ -5,6 +5,7 @@ package testpeer
 import (
 	"context"
 	"errors"
+	"syscall"
 )
 
 func lock(context.Context, string) (func(), error) {
@@ -12,3 +13,5 @@ func lock(context.Context, string) (func(), error) {
 }
 
 func checkOwned(string) error { return nil }
+
+func ownSession() *syscall.SysProcAttr { return nil }

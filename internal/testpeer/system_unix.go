@@ -33,6 +33,9 @@ func lock(ctx context.Context, path string) (unlock func(), err error) {
 	}
 }
 
+// ownSession takes a process out of the session and the group of this one.
+func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
 // checkOwned refuses a cache directory that somebody else could fill.
 func checkOwned(dir string) error {
 	info, err := os.Lstat(dir)

@@ -1,0 +1,52 @@
+package testpeer
+
+import (
+	"os/exec"
+)
+
+// guardScript waits until its input ends, which a process that dies brings about
+// however it dies. Then it ends all that runs in the directory $0 or was started
+// with a path of it, and removes the directory.
+const guardScript = `
+read -r never
+cd /
+tries=0
+while [ "$tries" -lt 100 ]; do
+	tries=$((tries + 1)) found=
+	for process in /proc/[0-9]*; do
+		[ "$process" != "/proc/$$" ] || continue
+		words=$(tr '\0' ' ' <"$process/cmdline") || continue
+		[ -n "$words" ] || continue
+		case "$words$(readlink "$process/cwd")/" in
+		*"$0"/*) kill -9 "${process#/proc/}" && found=yes ;;
+		esac
+	done
+	[ -n "$found" ] || break
+	sleep 0.1
+done
+rm -rf "$0"
+`
+
+// Guard watches over a test directory in case this process is killed, by a time
+// limit or by hand, before its tests have cleaned up: whatever still runs in the
+// directory, or was started with a path below it, is then ended (on Linux) and the
+// directory removed. The path must be absolute. Tests that end call release, after
+// which the directory is theirs alone.
+func Guard(dir string) (release func(), err error) {
+	cmd := exec.Command("/bin/sh", "-c", guardScript, dir)
+	// Signals to the group of the tests do not reach it.
+	cmd.SysProcAttr = ownSession()
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		// It has nothing to do any more; how it ends tells nothing.
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = input.Close()
+	}, nil
+}
