@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 	"github.com/slapos/slapos-go/proxy/proxytest"
 )
@@ -41,7 +42,7 @@ func TestTheirLibrary(t *testing.T) {
 			t.Parallel()
 			client := testpeer.Get(t, version)
 			newest := testpeer.Get(t, testpeer.Newest)
-			s := newSandbox(t)
+			s := sandbox.New(t)
 			n := newNode(t, s, theirs{client}, client, "")
 			want := outcomes(t, n, newest.StartProxy(t, computerID).URL)
 			got := outcomes(t, n, proxytest.New(t).URL)

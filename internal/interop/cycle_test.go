@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 	"github.com/slapos/slapos-go/slap"
 )
@@ -18,11 +19,11 @@ func TestCycle(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
 	}
-	type newMaster func(t *testing.T, s *sandbox, peer *testpeer.Peer) string
-	ourMaster := func(t *testing.T, s *sandbox, peer *testpeer.Peer) string {
+	type newMaster func(t *testing.T, s *sandbox.Sandbox, peer *testpeer.Peer) string
+	ourMaster := func(t *testing.T, s *sandbox.Sandbox, peer *testpeer.Peer) string {
 		return startOurProxy(t, s, newOurs(t, peer))
 	}
-	theirMaster := func(t *testing.T, _ *sandbox, peer *testpeer.Peer) string {
+	theirMaster := func(t *testing.T, _ *sandbox.Sandbox, peer *testpeer.Peer) string {
 		return peer.StartProxy(t, computerID).URL
 	}
 	ourNode := func(t *testing.T, peer *testpeer.Peer) tool { return newOurs(t, peer) }
@@ -43,7 +44,7 @@ func TestCycle(t *testing.T) {
 			t.Run(version+"/"+mix.name, func(t *testing.T) {
 				t.Parallel()
 				peer := testpeer.Get(t, version)
-				s := newSandbox(t)
+				s := sandbox.New(t)
 				url := mix.master(t, s, peer)
 				c := &cycle{node: newNode(t, s, mix.node(t, peer), peer, url), view: newView(t, url), mishaps: mix.mishaps}
 				c.live(t)
@@ -66,8 +67,8 @@ func (c *cycle) program() string { return c.part + ":sleeper-on-watch" }
 
 // live goes through the whole life, a step a function.
 func (c *cycle) live(t *testing.T) {
-	marks := map[string]string{"@RELEASE@": c.sandbox.path("release")}
-	c.release = c.sandbox.copyTree(t, "testdata/cycle", "release", marks) + "/software.cfg"
+	marks := map[string]string{"@RELEASE@": c.sandbox.Path("release")}
+	c.release = c.sandbox.CopyTree(t, "testdata/cycle", "release", marks) + "/software.cfg"
 	for _, step := range []struct {
 		name string
 		do   func(*testing.T)
@@ -110,13 +111,13 @@ func (c *cycle) supply(t *testing.T) {
 
 func (c *cycle) requestFirst(t *testing.T) {
 	r := c.request(t, "front", c.release, "--parameters", "message=hello")
-	require.Contains(t, r.output, "State is : started.")
+	require.Contains(t, r.Output, "State is : started.")
 	c.part = c.view.id(t, "front")
 	c.pass(t, 0, "instance")
 	c.waitStatus(t, c.program(), "RUNNING")
 	require.Equal(t, slap.Parameters{"echo": "hello", "partition": c.part}, c.view.published(t, "front"))
 	r = c.request(t, "front", c.release, "--parameters", "message=hello")
-	require.Contains(t, r.output, "'echo': 'hello'")
+	require.Contains(t, r.Output, "'echo': 'hello'")
 	require.FileExists(t, c.partition(c.part, ".timestamp"))
 	require.Equal(t, 1, c.runs(t, c.part))
 }
@@ -146,14 +147,14 @@ func (c *cycle) fail(t *testing.T) {
 func (c *cycle) failPromise(t *testing.T) {
 	c.request(t, "front", c.release, "--parameters", "message=fail")
 	r := c.pass(t, 2, "instance")
-	require.Contains(t, r.output, "told to fail")
+	require.Contains(t, r.Output, "told to fail")
 }
 
 // failRecipe follows failPromise and sets both right.
 func (c *cycle) failRecipe(t *testing.T) {
 	c.request(t, "front", c.release, "--parameters", "message=explode")
 	r := c.pass(t, 1, "instance")
-	require.Contains(t, r.output, "the recipe was told to explode")
+	require.Contains(t, r.Output, "the recipe was told to explode")
 	require.FileExists(t, c.partition(c.part, ".slapgrid-"+c.part+"-error.log"))
 	c.request(t, "front", c.release, "--parameters", "message=fine")
 	c.pass(t, 0, "instance")
@@ -162,7 +163,7 @@ func (c *cycle) failRecipe(t *testing.T) {
 
 func (c *cycle) stop(t *testing.T) {
 	r := c.request(t, "front", c.release, "--parameters", "message=fine", "--state", "stopped")
-	require.Contains(t, r.output, "State is : stopped.")
+	require.Contains(t, r.Output, "State is : stopped.")
 	c.pass(t, 0, "instance")
 	c.waitStatus(t, c.program(), "STOPPED", "EXITED", "")
 }
@@ -197,7 +198,7 @@ func (c *cycle) slave(t *testing.T) {
 func (c *cycle) requestSlave(t *testing.T, args ...string) {
 	t.Helper()
 	r := c.run(t, append([]string{"request", "--cfg", c.client, "guest", c.release, "--slave", "--parameters", "message=tchin"}, args...)...)
-	require.Contains(t, []int{0, 2}, r.code, "%s", r)
+	require.Contains(t, []int{0, 2}, r.Code, "%s", r)
 }
 
 func (c *cycle) bang(t *testing.T) {

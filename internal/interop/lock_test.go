@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
@@ -26,13 +27,13 @@ func TestOneAgentAtATime(t *testing.T) {
 			c.tool = mine
 			c.request(t, "front", c.release, "--parameters", "message=wait")
 			before := c.runs(t, c.part)
-			out, err := os.CreateTemp(c.sandbox.dir, "working-")
+			out, err := os.CreateTemp(c.sandbox.Path(), "working-")
 			require.NoError(t, err)
 			defer out.Close()
-			cmd := c.sandbox.as(tools[working].slapos(withTimeout(t), "node", "instance", "--now", "--cfg", c.config))
+			cmd := c.sandbox.As(tools[working].slapos(sandbox.Timeout(t), "node", "instance", "--now", "--cfg", c.config))
 			cmd.Stdout, cmd.Stderr = out, out
 			require.NoError(t, cmd.Start())
-			eventually(t, "the pass is at work", func() (bool, string) {
+			sandbox.Eventually(t, "the pass is at work", func() (bool, string) {
 				text, err := os.ReadFile(out.Name())
 				require.NoError(t, err)
 				return c.runs(t, c.part) > before, string(text)
@@ -40,14 +41,14 @@ func TestOneAgentAtATime(t *testing.T) {
 			for name, other := range tools {
 				c.tool = other
 				r := c.run(t, "node", "instance", "--now", "--cfg", c.config)
-				require.Equal(t, 10, r.code, "%s beside %s: %s", name, working, r)
+				require.Equal(t, 10, r.Code, "%s beside %s: %s", name, working, r)
 			}
-			c.sandbox.write(t, "", "inst", c.part, "go")
+			c.sandbox.Write(t, "", "inst", c.part, "go")
 			err = cmd.Wait()
 			text, readErr := os.ReadFile(out.Name())
 			require.NoError(t, readErr)
 			require.NoError(t, err, "%s", text)
-			require.NoFileExists(t, c.sandbox.path("instance.pid"))
+			require.NoFileExists(t, c.sandbox.Path("instance.pid"))
 
 			c.tool = mine
 			require.NoError(t, os.Remove(c.partition(c.part, "go")))

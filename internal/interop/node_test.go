@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
@@ -23,7 +24,7 @@ const partitionCount = 5
 
 // node is a configured node of one master, worked by one tool.
 type node struct {
-	sandbox *sandbox
+	sandbox *sandbox.Sandbox
 	tool    tool
 	// peer lends the real supervisorctl, whichever daemon runs.
 	peer   *testpeer.Peer
@@ -33,15 +34,15 @@ type node struct {
 }
 
 // newNode writes the configuration of a node; settings are lines added to [slapos].
-func newNode(t *testing.T, s *sandbox, with tool, peer *testpeer.Peer, master string, settings ...string) *node {
+func newNode(t *testing.T, s *sandbox.Sandbox, with tool, peer *testpeer.Peer, master string, settings ...string) *node {
 	t.Helper()
-	s.mkdir(t, "soft")
-	s.mkdir(t, "inst")
+	s.Mkdir(t, "soft")
+	s.Mkdir(t, "inst")
 	var definition strings.Builder
 	definition.WriteString("[computer]\naddress = 127.0.0.1/255.0.0.0\n")
 	for i := range partitionCount {
 		fmt.Fprintf(&definition, "\n[partition_%d]\naddress = 127.0.0.1/255.0.0.0 ::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\n"+
-			"user = %s\nnetwork_interface = tap%d\npathname = slappart%d\n", i, s.runner.name, i, i)
+			"user = %s\nnetwork_interface = tap%d\npathname = slappart%d\n", i, s.User(), i, i)
 	}
 	config := fmt.Sprintf(`[slapos]
 computer_id = %[1]s
@@ -68,46 +69,46 @@ ipv4_local_network = 127.0.0.1/8
 alter_user = false
 alter_network = false
 create_tap = false
-`, computerID, master, s.dir, s.write(t, definition.String(), "definition.cfg"), partitionCount, strings.Join(settings, "\n"))
+`, computerID, master, s.Path(), s.Write(t, definition.String(), "definition.cfg"), partitionCount, strings.Join(settings, "\n"))
 	return &node{
 		sandbox: s, tool: with, peer: peer, master: master,
-		config: s.write(t, config, "slapos.cfg"),
-		client: s.write(t, "[slapos]\nmaster_url = "+master+"\n", "client.cfg"),
+		config: s.Write(t, config, "slapos.cfg"),
+		client: s.Write(t, "[slapos]\nmaster_url = "+master+"\n", "client.cfg"),
 	}
 }
 
 // run runs a command of the node's tool.
-func (n *node) run(t *testing.T, args ...string) result {
+func (n *node) run(t *testing.T, args ...string) sandbox.Result {
 	t.Helper()
-	r := n.sandbox.run(t, n.tool.slapos(withTimeout(t), args...))
+	r := n.sandbox.Run(t, n.tool.slapos(sandbox.Timeout(t), args...))
 	if testing.Verbose() {
-		t.Logf("exit %d: slapos %s", r.code, strings.Join(args, " "))
+		t.Logf("exit %d: slapos %s", r.Code, strings.Join(args, " "))
 	}
 	return r
 }
 
 // ok runs a command that must succeed.
-func (n *node) ok(t *testing.T, args ...string) result {
+func (n *node) ok(t *testing.T, args ...string) sandbox.Result {
 	t.Helper()
 	return n.exits(t, 0, args...)
 }
 
 // exits runs a command that must end with a given status.
-func (n *node) exits(t *testing.T, code int, args ...string) result {
+func (n *node) exits(t *testing.T, code int, args ...string) sandbox.Result {
 	t.Helper()
 	r := n.run(t, args...)
-	require.Equal(t, code, r.code, "%s\nprocesses: %q", r, n.sandbox.describe())
+	require.Equal(t, code, r.Code, "%s\nprocesses: %q", r, n.sandbox.Describe())
 	return r
 }
 
 // pass runs one pass of the agent, which must end with a given status.
-func (n *node) pass(t *testing.T, code int, kind string, args ...string) result {
+func (n *node) pass(t *testing.T, code int, kind string, args ...string) sandbox.Result {
 	t.Helper()
 	return n.exits(t, code, append([]string{"node", kind, "--now", "--cfg", n.config}, args...)...)
 }
 
 // request asks for an instance, or for a change of one.
-func (n *node) request(t *testing.T, reference, release string, args ...string) result {
+func (n *node) request(t *testing.T, reference, release string, args ...string) sandbox.Result {
 	t.Helper()
 	return n.ok(t, append([]string{"request", "--cfg", n.client, reference, release}, args...)...)
 }
@@ -122,24 +123,24 @@ func (n *node) python(t *testing.T, peer *testpeer.Peer, args ...string) string 
 		}
 		text, err := os.ReadFile(arg)
 		require.NoError(t, err)
-		args[i] = n.sandbox.write(t, string(text), filepath.Base(arg))
+		args[i] = n.sandbox.Write(t, string(text), filepath.Base(arg))
 	}
-	r := n.sandbox.run(t, peer.Command(withTimeout(t), "python", args...))
-	require.Equal(t, 0, r.code, "%s", r)
-	return r.output
+	r := n.sandbox.Run(t, peer.Command(sandbox.Timeout(t), "python", args...))
+	require.Equal(t, 0, r.Code, "%s", r)
+	return r.Output
 }
 
 // supervisorctl runs the real supervisorctl on the node's daemon.
-func (n *node) supervisorctl(t *testing.T, args ...string) result {
+func (n *node) supervisorctl(t *testing.T, args ...string) sandbox.Result {
 	t.Helper()
-	args = append([]string{"-c", n.sandbox.path("inst", "etc", "supervisord.conf")}, args...)
-	return n.sandbox.run(t, n.peer.Command(withTimeout(t), "supervisorctl", args...))
+	args = append([]string{"-c", n.sandbox.Path("inst", "etc", "supervisord.conf")}, args...)
+	return n.sandbox.Run(t, n.peer.Command(sandbox.Timeout(t), "supervisorctl", args...))
 }
 
 // status returns the state word of a program, or nothing when it is not known.
 func (n *node) status(t *testing.T, program string) string {
 	t.Helper()
-	for line := range strings.Lines(n.supervisorctl(t, "status").output) {
+	for line := range strings.Lines(n.supervisorctl(t, "status").Output) {
 		fields := strings.Fields(line)
 		if len(fields) >= 2 && fields[0] == program {
 			return fields[1]
@@ -151,7 +152,7 @@ func (n *node) status(t *testing.T, program string) string {
 // waitStatus waits until a program is in one of the states ("" is unknown).
 func (n *node) waitStatus(t *testing.T, program string, states ...string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%s becomes %q", program, states), func() (bool, string) {
+	sandbox.Eventually(t, fmt.Sprintf("%s becomes %q", program, states), func() (bool, string) {
 		status := n.status(t, program)
 		for _, state := range states {
 			if status == state {
@@ -164,7 +165,7 @@ func (n *node) waitStatus(t *testing.T, program string, states ...string) {
 
 // partition returns a path in a partition.
 func (n *node) partition(id string, elements ...string) string {
-	return n.sandbox.path(append([]string{"inst", id}, elements...)...)
+	return n.sandbox.Path(append([]string{"inst", id}, elements...)...)
 }
 
 // runs returns how often the cycle's recipe has run in a partition.
@@ -181,17 +182,17 @@ func (n *node) runs(t *testing.T, id string) int {
 // software returns the directory of a release.
 func (n *node) software(url string) string {
 	sum := md5.Sum([]byte(url))
-	return n.sandbox.path("soft", hex.EncodeToString(sum[:]))
+	return n.sandbox.Path("soft", hex.EncodeToString(sum[:]))
 }
 
 // shutdown ends the node's supervisor and checks that it takes everything along.
 func (n *node) shutdown(t *testing.T) {
 	t.Helper()
 	r := n.supervisorctl(t, "shutdown")
-	require.Equal(t, 0, r.code, "%s", r)
-	eventually(t, "nothing of the instances is left running", func() (bool, string) {
+	require.Equal(t, 0, r.Code, "%s", r)
+	sandbox.Eventually(t, "nothing of the instances is left running", func() (bool, string) {
 		var left []string
-		for _, line := range n.sandbox.describe() {
+		for _, line := range n.sandbox.Describe() {
 			if strings.Contains(line, "supervisord") || strings.Contains(line, "sleep ") {
 				left = append(left, line)
 			}
@@ -210,7 +211,7 @@ func kill9(t *testing.T, pid int) {
 func readPID(t *testing.T, path string) int {
 	t.Helper()
 	var pid int
-	eventually(t, path+" holds a process id", func() (bool, string) {
+	sandbox.Eventually(t, path+" holds a process id", func() (bool, string) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return false, err.Error()

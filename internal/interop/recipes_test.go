@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
@@ -29,7 +30,7 @@ func TestRealRecipes(t *testing.T) {
 		t.Run(version+"/ours", func(t *testing.T) {
 			t.Parallel()
 			peer := testpeer.Get(t, version)
-			s := newSandbox(t)
+			s := sandbox.New(t)
 			o := newOurs(t, peer)
 			runSite(t, newNode(t, s, o, peer, startOurProxy(t, s, o)))
 		})
@@ -40,7 +41,7 @@ func TestRealRecipes(t *testing.T) {
 	t.Run("theirs", func(t *testing.T) {
 		t.Parallel()
 		peer := testpeer.Get(t, testpeer.Newest)
-		runSite(t, newNode(t, newSandbox(t), theirs{peer}, peer, peer.StartProxy(t, computerID).URL))
+		runSite(t, newNode(t, sandbox.New(t), theirs{peer}, peer, peer.StartProxy(t, computerID).URL))
 	})
 }
 
@@ -53,12 +54,12 @@ func runSite(t *testing.T, n *node) {
 
 	n.tool.format(t, n)
 	marks := map[string]string{
-		"@RELEASE@": n.sandbox.path("web"), "@WEB@": n.sandbox.path("web"),
+		"@RELEASE@": n.sandbox.Path("web"), "@WEB@": n.sandbox.Path("web"),
 		"@SLAP-CONFIGURATION@": slapConfiguration(n.peer, port),
 	}
-	web := n.sandbox.copyTree(t, "testdata/web", "web", marks) + "/software.cfg"
-	marks["@RELEASE@"] = n.sandbox.path("site")
-	site := n.sandbox.copyTree(t, "testdata/site", "site", marks) + "/software.cfg"
+	web := n.sandbox.CopyTree(t, "testdata/web", "web", marks) + "/software.cfg"
+	marks["@RELEASE@"] = n.sandbox.Path("site")
+	site := n.sandbox.CopyTree(t, "testdata/site", "site", marks) + "/software.cfg"
 	for _, release := range []string{web, site} {
 		n.ok(t, "supply", "--cfg", n.client, release, computerID)
 	}
@@ -68,14 +69,14 @@ func runSite(t *testing.T, n *node) {
 	v := newView(t, n.master)
 	// The root cannot be finished before the child has published, which takes a
 	// pass each to ask for it, to make it, and to read what it published.
-	var last result
+	var last sandbox.Result
 	for range 6 {
-		if last = n.run(t, "node", "instance", "--now", "--cfg", n.config); last.code == 0 {
+		if last = n.run(t, "node", "instance", "--now", "--cfg", n.config); last.Code == 0 {
 			break
 		}
-		require.Equal(t, 1, last.code, "%s", last)
+		require.Equal(t, 1, last.Code, "%s", last)
 	}
-	require.Equal(t, 0, last.code, "%s", last)
+	require.Equal(t, 0, last.Code, "%s", last)
 
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	require.Equal(t, url, v.published(t, "web")["url"])

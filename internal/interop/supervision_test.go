@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 	"github.com/slapos/slapos-go/slap"
 )
@@ -25,11 +26,11 @@ func newRunning(t *testing.T, settings ...string) *cycle {
 	}
 	t.Parallel()
 	peer := testpeer.Get(t, testpeer.Newest)
-	s := newSandbox(t)
+	s := sandbox.New(t)
 	o := newOurs(t, peer)
 	url := startOurProxy(t, s, o)
 	c := &cycle{node: newNode(t, s, o, peer, url, settings...), view: newView(t, url)}
-	c.release = s.copyTree(t, "testdata/cycle", "release", map[string]string{"@RELEASE@": s.path("release")}) + "/software.cfg"
+	c.release = s.CopyTree(t, "testdata/cycle", "release", map[string]string{"@RELEASE@": s.Path("release")}) + "/software.cfg"
 	c.format(t)
 	c.supply(t)
 	c.requestFirst(t)
@@ -45,7 +46,7 @@ func (c *cycle) pid(t *testing.T) int {
 // supervisorPID returns the process id of the node's supervisor.
 func (c *cycle) supervisorPID(t *testing.T) int {
 	t.Helper()
-	return readPID(t, c.sandbox.path("inst", "var", "run", "supervisord.pid"))
+	return readPID(t, c.sandbox.Path("inst", "var", "run", "supervisord.pid"))
 }
 
 // alive tells whether a process is there and has not ended.
@@ -61,55 +62,55 @@ func alive(pid int) bool {
 // waitDead waits for the end of a process.
 func waitDead(t *testing.T, pid int) {
 	t.Helper()
-	eventually(t, "the process ends", func() (bool, string) { return !alive(pid), strconv.Itoa(pid) })
+	sandbox.Eventually(t, "the process ends", func() (bool, string) { return !alive(pid), strconv.Itoa(pid) })
 }
 
 // control is a way to give supervisorctl commands.
-type control func(t *testing.T, args ...string) result
+type control func(t *testing.T, args ...string) sandbox.Result
 
 // testControl lists, stops, starts and tails the service of a running cycle.
 func testControl(t *testing.T, c *cycle, ctl control) {
 	t.Helper()
 	program := c.program()
 	r := ctl(t, "status")
-	require.Len(t, lines(r.output, program), 1, "%s", r)
+	require.Len(t, lines(r.Output, program), 1, "%s", r)
 	r = ctl(t, "status", program)
-	require.Equal(t, 0, r.code, "%s", r)
-	require.Regexp(t, `RUNNING\s+pid \d+, uptime \d+:\d\d:\d\d`, r.output)
+	require.Equal(t, 0, r.Code, "%s", r)
+	require.Regexp(t, `RUNNING\s+pid \d+, uptime \d+:\d\d:\d\d`, r.Output)
 
 	first := c.pid(t)
 	r = ctl(t, "stop", program)
-	require.Equal(t, 0, r.code, "%s", r)
-	require.Contains(t, r.output, program+": stopped")
+	require.Equal(t, 0, r.Code, "%s", r)
+	require.Contains(t, r.Output, program+": stopped")
 	waitDead(t, first)
 	r = ctl(t, "status", program)
-	require.Equal(t, 3, r.code, "%s", r)
-	require.Contains(t, r.output, "STOPPED")
+	require.Equal(t, 3, r.Code, "%s", r)
+	require.Contains(t, r.Output, "STOPPED")
 
 	r = ctl(t, "start", program)
-	require.Equal(t, 0, r.code, "%s", r)
-	require.Contains(t, r.output, program+": started")
+	require.Equal(t, 0, r.Code, "%s", r)
+	require.Contains(t, r.Output, program+": started")
 	c.waitStatus(t, program, "RUNNING")
 	r = ctl(t, "start", program)
-	require.Contains(t, r.output, "already started")
+	require.Contains(t, r.Output, "already started")
 
-	eventually(t, "the output is kept", func() (bool, string) {
+	sandbox.Eventually(t, "the output is kept", func() (bool, string) {
 		r := ctl(t, "tail", program)
-		return r.code == 0 && strings.Contains(r.output, "sleeper is up"), r.String()
+		return r.Code == 0 && strings.Contains(r.Output, "sleeper is up"), r.String()
 	})
 	r = ctl(t, "restart", c.part+":*")
-	require.Equal(t, 0, r.code, "%s", r)
-	require.Contains(t, r.output, "started")
+	require.Equal(t, 0, r.Code, "%s", r)
+	require.Contains(t, r.Output, "started")
 	c.waitStatus(t, program, "RUNNING")
 	require.NotEqual(t, first, c.pid(t))
 
 	r = ctl(t, "status", "nothing:")
-	require.Contains(t, r.output, "no such group")
-	require.NotEqual(t, 0, r.code, "%s", r)
+	require.Contains(t, r.Output, "no such group")
+	require.NotEqual(t, 0, r.Code, "%s", r)
 }
 
 // ourControl gives commands with our own command line.
-func (c *cycle) ourControl(t *testing.T, args ...string) result {
+func (c *cycle) ourControl(t *testing.T, args ...string) sandbox.Result {
 	t.Helper()
 	return c.run(t, append([]string{"node", args[0], "--cfg", c.config}, args[1:]...)...)
 }
@@ -119,17 +120,17 @@ func TestTheirSupervisorctlOnOurDaemon(t *testing.T) {
 	testControl(t, c, c.supervisorctl)
 	testControl(t, c, c.ourControl)
 	r := c.supervisorctl(t, "pid")
-	require.Equal(t, strconv.Itoa(c.supervisorPID(t)), strings.TrimSpace(r.output))
+	require.Equal(t, strconv.Itoa(c.supervisorPID(t)), strings.TrimSpace(r.Output))
 	r = c.supervisorctl(t, "version")
-	require.Equal(t, 0, r.code, "%s", r)
+	require.Equal(t, 0, r.Code, "%s", r)
 	r = c.supervisorctl(t, "reread")
-	require.Equal(t, 0, r.code, "%s", r)
+	require.Equal(t, 0, r.Code, "%s", r)
 	c.shutdown(t)
 }
 
 func TestOurCommandsOnTheirSupervisord(t *testing.T) {
 	c := newRunning(t, "supervisor = supervisord")
-	require.Len(t, lines(strings.Join(c.sandbox.describe(), "\n"), c.peer.Python()), 1, "supervisord is not the real one")
+	require.Len(t, lines(strings.Join(c.sandbox.Describe(), "\n"), c.peer.Python()), 1, "supervisord is not the real one")
 	testControl(t, c, c.ourControl)
 	testControl(t, c, c.supervisorctl)
 	c.stop(t)
@@ -189,7 +190,7 @@ func TestServiceKilled(t *testing.T) {
 	kill9(t, c.pid(t))
 	c.waitStatus(t, c.program(), "EXITED")
 	r := c.pass(t, 2, "promise")
-	require.Contains(t, r.output, "the sleeper is dead")
+	require.Contains(t, r.Output, "the sleeper is dead")
 	c.pass(t, 0, "instance")
 	require.Contains(t, c.accessStatus(t), "the sleeper is dead")
 	// Processing the partition starts it again.
@@ -226,9 +227,9 @@ func TestOurDaemonKilled(t *testing.T) {
 		daemon = again
 	}
 	// What was adopted is supervised like what was started.
-	require.Equal(t, 0, c.supervisorctl(t, "stop", c.program()).code)
+	require.Equal(t, 0, c.supervisorctl(t, "stop", c.program()).Code)
 	waitDead(t, service)
-	require.Equal(t, 0, c.supervisorctl(t, "start", c.program()).code)
+	require.Equal(t, 0, c.supervisorctl(t, "start", c.program()).Code)
 	c.waitStatus(t, c.program(), "RUNNING")
 	kill9(t, daemon)
 	waitDead(t, daemon)
@@ -254,10 +255,10 @@ func killRounds() int {
 // real kill -9.
 func (c *cycle) killInPass(t *testing.T, after time.Duration, kind string) bool {
 	t.Helper()
-	out, err := os.CreateTemp(c.sandbox.dir, "killed-")
+	out, err := os.CreateTemp(c.sandbox.Path(), "killed-")
 	require.NoError(t, err)
 	defer out.Close()
-	cmd := c.sandbox.as(c.tool.slapos(withTimeout(t), "node", kind, "--now", "--cfg", c.config))
+	cmd := c.sandbox.As(c.tool.slapos(sandbox.Timeout(t), "node", kind, "--now", "--cfg", c.config))
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	time.Sleep(after)
@@ -299,20 +300,20 @@ func TestAgentKilled(t *testing.T) {
 // TestBrokenRelease supplies a release that does not build beside one that does.
 func TestBrokenRelease(t *testing.T) {
 	c := newRunning(t)
-	broken := c.sandbox.write(t, "[buildout]\nparts = broken\noffline = true\n\n"+
+	broken := c.sandbox.Write(t, "[buildout]\nparts = broken\noffline = true\n\n"+
 		"[broken]\nrecipe = slapos.recipe.template\nurl = /nonexistent/template.in\noutput = ${buildout:directory}/instance.cfg\n", "broken.cfg")
-	good := c.sandbox.copyTree(t, "testdata/cycle", "second", map[string]string{"@RELEASE@": c.sandbox.path("second")}) + "/software.cfg"
+	good := c.sandbox.CopyTree(t, "testdata/cycle", "second", map[string]string{"@RELEASE@": c.sandbox.Path("second")}) + "/software.cfg"
 	c.ok(t, "supply", "--cfg", c.client, broken, computerID)
 	c.ok(t, "supply", "--cfg", c.client, good, computerID)
 	r := c.pass(t, 1, "software")
-	require.Contains(t, r.output, "/nonexistent/template.in")
-	require.Contains(t, r.output, "Failed to run buildout profile in directory '"+c.software(broken)+"'")
+	require.Contains(t, r.Output, "/nonexistent/template.in")
+	require.Contains(t, r.Output, "Failed to run buildout profile in directory '"+c.software(broken)+"'")
 	require.NoFileExists(t, c.software(broken)+"/.completed")
 	require.FileExists(t, c.software(good)+"/.completed")
 	// An instance of what is not there fails alone.
 	c.request(t, "lame", broken)
 	r = c.pass(t, 1, "instance")
-	require.Contains(t, r.output, "Software Release "+broken+" is not")
+	require.Contains(t, r.Output, "Software Release "+broken+" is not")
 	c.waitStatus(t, c.program(), "RUNNING")
 	c.shutdown(t)
 }

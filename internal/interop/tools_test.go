@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
@@ -52,7 +53,7 @@ func (p theirs) format(t *testing.T, n *node) {
 	// The command of this version needs an older Python. What it once sent stands
 	// in, through its own library.
 	for i := range partitionCount {
-		require.NoError(t, os.Chmod(n.sandbox.mkdir(t, "inst", fmt.Sprintf("slappart%d", i)), 0o750))
+		require.NoError(t, os.Chmod(n.sandbox.Mkdir(t, "inst", fmt.Sprintf("slappart%d", i)), 0o750))
 	}
 	n.python(t, p.peer, filepath.Join("testdata", "format.py"), n.master, computerID, filepath.Join("testdata", "computer-1.6.10.xml"))
 }
@@ -106,23 +107,23 @@ func newOurs(t *testing.T, peer *testpeer.Peer) ours {
 }
 
 // startOurProxy starts the proxy command of this project and returns its URL.
-func startOurProxy(t *testing.T, s *sandbox, o ours) string {
+func startOurProxy(t *testing.T, s *sandbox.Sandbox, o ours) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	port := l.Addr().(*net.TCPAddr).Port
 	require.NoError(t, l.Close())
-	config := s.write(t, fmt.Sprintf(`[slapos]
+	config := s.Write(t, fmt.Sprintf(`[slapos]
 computer_id = %s
 
 [slapproxy]
 host = 127.0.0.1
 port = %d
 database_uri = %s
-`, computerID, port, s.path("proxy.db")), "proxy.cfg")
-	log, err := os.Create(s.path("proxy.log"))
+`, computerID, port, s.Path("proxy.db")), "proxy.cfg")
+	log, err := os.Create(s.Path("proxy.log"))
 	require.NoError(t, err)
-	cmd := s.as(o.slapos(context.Background(), "proxy", "start", "--cfg", config))
+	cmd := s.As(o.slapos(context.Background(), "proxy", "start", "--cfg", config))
 	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
 	require.NoError(t, log.Close())
@@ -140,10 +141,10 @@ database_uri = %s
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 	client := &http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
-	eventually(t, "our proxy answers", func() (bool, string) {
+	sandbox.Eventually(t, "our proxy answers", func() (bool, string) {
 		select {
 		case <-ended:
-			text, err := os.ReadFile(s.path("proxy.log"))
+			text, err := os.ReadFile(s.Path("proxy.log"))
 			t.Fatalf("our proxy ended at once: %s (%v)", text, err)
 		default:
 		}

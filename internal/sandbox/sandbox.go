@@ -1,6 +1,6 @@
 //go:build linux
 
-package interop
+package sandbox
 
 import (
 	"bytes"
@@ -30,7 +30,7 @@ type runner struct {
 	credential *syscall.Credential // nil: the user of the test
 }
 
-func newRunner(t *testing.T) runner {
+func newRunner(t testing.TB) runner {
 	t.Helper()
 	if os.Getuid() != 0 {
 		u, err := user.Current()
@@ -48,14 +48,15 @@ func newRunner(t *testing.T) runner {
 	return runner{name: u.Username, credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// sandbox is the directory of one test, at a short path that the runner can reach,
-// and everything that runs in it. Its end takes both away.
-type sandbox struct {
+// Sandbox is the directory of one test, at a short path that the runner can reach,
+// and everything that runs in it. The end of the test takes both away.
+type Sandbox struct {
 	dir    string
 	runner runner
 }
 
-func newSandbox(t *testing.T) *sandbox {
+// New makes a sandbox. As root the test is skipped if there is no account nobody.
+func New(t testing.TB) *Sandbox {
 	t.Helper()
 	r := newRunner(t)
 	// Not t.TempDir: unreachable for other users, and too long for a socket.
@@ -63,7 +64,7 @@ func newSandbox(t *testing.T) *sandbox {
 	require.NoError(t, err)
 	dir, err = filepath.EvalSymlinks(dir)
 	require.NoError(t, err)
-	s := &sandbox{dir: dir, runner: r}
+	s := &Sandbox{dir: dir, runner: r}
 	t.Cleanup(func() {
 		s.killAll(t)
 		if err := os.RemoveAll(dir); err != nil {
@@ -71,47 +72,50 @@ func newSandbox(t *testing.T) *sandbox {
 		}
 	})
 	require.NoError(t, os.Chmod(dir, 0o755))
-	s.own(t, dir)
-	s.mkdir(t, "home")
+	s.Own(t, dir)
+	s.Mkdir(t, "home")
 	return s
 }
 
-// path joins elements below the sandbox.
-func (s *sandbox) path(elements ...string) string {
+// User is the name of the account that everything in the sandbox runs as.
+func (s *Sandbox) User() string { return s.runner.name }
+
+// Path joins elements below the sandbox; without any it is the sandbox itself.
+func (s *Sandbox) Path(elements ...string) string {
 	return filepath.Join(append([]string{s.dir}, elements...)...)
 }
 
-// own gives a path to the runner.
-func (s *sandbox) own(t *testing.T, path string) {
+// Own gives a path to the account that everything runs as.
+func (s *Sandbox) Own(t testing.TB, path string) {
 	t.Helper()
 	if c := s.runner.credential; c != nil {
 		require.NoError(t, os.Lchown(path, int(c.Uid), int(c.Gid)))
 	}
 }
 
-// mkdir makes a directory of the runner.
-func (s *sandbox) mkdir(t *testing.T, elements ...string) string {
+// Mkdir makes a directory of that account, and its path, with mode 0755.
+func (s *Sandbox) Mkdir(t testing.TB, elements ...string) string {
 	t.Helper()
-	path := s.path(elements...)
+	path := s.Path(elements...)
 	require.NoError(t, os.MkdirAll(path, 0o755))
-	s.own(t, path)
+	s.Own(t, path)
 	return path
 }
 
-// write makes a file of the runner.
-func (s *sandbox) write(t *testing.T, text string, elements ...string) string {
+// Write makes a file of that account with mode 0644 and returns its path.
+func (s *Sandbox) Write(t testing.TB, text string, elements ...string) string {
 	t.Helper()
-	path := s.path(elements...)
+	path := s.Path(elements...)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-	s.own(t, path)
+	s.Own(t, path)
 	return path
 }
 
-// copyTree copies a directory of testdata into the sandbox; in files ending in
+// CopyTree copies a directory of testdata into the sandbox; in files ending in
 // ".in" marks such as @RELEASE@ are replaced, and software.cfg.in loses its ending.
-func (s *sandbox) copyTree(t *testing.T, from, to string, marks map[string]string) string {
+func (s *Sandbox) CopyTree(t testing.TB, from, to string, marks map[string]string) string {
 	t.Helper()
-	root := s.path(to)
+	root := s.Path(to)
 	require.NoError(t, filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -121,7 +125,7 @@ func (s *sandbox) copyTree(t *testing.T, from, to string, marks map[string]strin
 			return err
 		}
 		if entry.IsDir() {
-			s.mkdir(t, to, rel)
+			s.Mkdir(t, to, rel)
 			return nil
 		}
 		data, err := os.ReadFile(path)
@@ -135,42 +139,46 @@ func (s *sandbox) copyTree(t *testing.T, from, to string, marks map[string]strin
 		if entry.Name() == "software.cfg.in" {
 			rel = strings.TrimSuffix(rel, ".in")
 		}
-		s.write(t, text, to, rel)
+		s.Write(t, text, to, rel)
 		return nil
 	}))
 	return root
 }
 
-// as makes a command run as the runner, in the sandbox, with a home of its own.
-func (s *sandbox) as(cmd *exec.Cmd) *exec.Cmd {
+// As makes a command run as that account, in the sandbox, with a home of its own.
+func (s *Sandbox) As(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Dir = s.dir
-	cmd.Env = append(cmd.Env, "HOME="+s.path("home"), "USER="+s.runner.name, "LOGNAME="+s.runner.name, "COLUMNS=200")
+	cmd.Env = append(cmd.Env, "HOME="+s.Path("home"), "USER="+s.runner.name, "LOGNAME="+s.runner.name, "COLUMNS=200")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.runner.credential}
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
 
-// result is how a command ended.
-type result struct {
-	command string
-	code    int
-	output  string // standard output and error, as they came
+// Result is how a command ended.
+type Result struct {
+	// Command is the command line.
+	Command string
+	// Code is the exit status; -1 after a signal.
+	Code int
+	// Output is standard output and error, as they came.
+	Output string
 }
 
-func (r result) String() string {
-	return fmt.Sprintf("%s\nexit %d\n%s", r.command, r.code, r.output)
+// String is the whole story, for messages of tests.
+func (r Result) String() string {
+	return fmt.Sprintf("%s\nexit %d\n%s", r.Command, r.Code, r.Output)
 }
 
-// run runs a command as the runner to its end. Output goes through a file, so that
+// Run runs a command as that account to its end. Output goes through a file, so that
 // daemons which it leaves behind keep nobody waiting.
-func (s *sandbox) run(t *testing.T, cmd *exec.Cmd) result {
+func (s *Sandbox) Run(t testing.TB, cmd *exec.Cmd) Result {
 	t.Helper()
 	out, err := os.CreateTemp(s.dir, "output-")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, errors.Join(out.Close(), os.Remove(out.Name())))
 	}()
-	s.as(cmd)
+	s.As(cmd)
 	cmd.Stdout, cmd.Stderr = out, out
 	err = cmd.Run()
 	var exit *exec.ExitError
@@ -179,11 +187,11 @@ func (s *sandbox) run(t *testing.T, cmd *exec.Cmd) result {
 	}
 	text, err := os.ReadFile(out.Name())
 	require.NoError(t, err)
-	return result{command: strings.Join(cmd.Args, " "), code: cmd.ProcessState.ExitCode(), output: string(text)}
+	return Result{Command: strings.Join(cmd.Args, " "), Code: cmd.ProcessState.ExitCode(), Output: string(text)}
 }
 
 // killAll ends every process that belongs to the sandbox, by its id.
-func (s *sandbox) killAll(t *testing.T) {
+func (s *Sandbox) killAll(t testing.TB) {
 	t.Helper()
 	for range 200 {
 		pids := s.processes()
@@ -196,12 +204,12 @@ func (s *sandbox) killAll(t *testing.T) {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Errorf("processes of %s do not end: %v", s.dir, s.describe())
+	t.Errorf("processes of %s do not end: %v", s.dir, s.Describe())
 }
 
 // processes lists the processes that run in the sandbox or were started with a
-// path of it, other than this one and those that have ended.
-func (s *sandbox) processes() []int {
+// Path of it, other than this one and those that have ended.
+func (s *Sandbox) processes() []int {
 	var pids []int
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -226,8 +234,8 @@ func (s *sandbox) processes() []int {
 	return pids
 }
 
-// describe lists the command lines of the sandbox's processes.
-func (s *sandbox) describe() []string {
+// Describe lists the command lines of the sandbox's processes.
+func (s *Sandbox) Describe() []string {
 	var lines []string
 	for _, pid := range s.processes() {
 		cmdline, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
@@ -238,8 +246,8 @@ func (s *sandbox) describe() []string {
 	return lines
 }
 
-// eventually polls a condition until it holds, with a deadline for slow machines.
-func eventually(t *testing.T, what string, condition func() (bool, string)) {
+// Eventually polls a condition until it holds, with a deadline for slow machines.
+func Eventually(t testing.TB, what string, condition func() (bool, string)) {
 	t.Helper()
 	deadline := time.Now().Add(90 * time.Second)
 	for {
@@ -254,8 +262,8 @@ func eventually(t *testing.T, what string, condition func() (bool, string)) {
 	}
 }
 
-// withTimeout bounds one command of a test.
-func withTimeout(t *testing.T) context.Context {
+// Timeout is a context that bounds one command of a test.
+func Timeout(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), commandTimeout)
 	t.Cleanup(cancel)
