@@ -52,6 +52,9 @@ func newSite(t *testing.T, launch func(t *testing.T, s *site)) *site {
 	require.NoError(t, err)
 	s := &site{dir: dir, conf: filepath.Join(dir, "supervisord.conf"), launch: launch}
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	release, err := testpeer.Guard(dir)
+	require.NoError(t, err)
+	t.Cleanup(release)
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "conf.d"), 0o700))
 	s.write(t, "supervisord.conf", fmt.Sprintf(`
 [rpcinterface:supervisor]

@@ -41,7 +41,9 @@ func makeMess(dir string) error {
 	inside := exec.Command("/bin/sleep", "1000")
 	inside.Dir = filepath.Join(dir, "sub")
 	named := exec.Command("/bin/sh", "-c", "sleep 1000; true", filepath.Join(dir, "daemon.cfg"))
-	for _, cmd := range []*exec.Cmd{inside, named} {
+	told := exec.Command("/bin/sleep", "1000")
+	told.Env = []string{"SERVER_URL=unix://" + filepath.Join(dir, "sv.sock")}
+	for _, cmd := range []*exec.Cmd{inside, named, told} {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {
 			return err
@@ -73,7 +75,7 @@ func TestGuard(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	lines := bufio.NewReader(out)
 	var pids []int
-	for range 2 {
+	for range 3 {
 		line, err := lines.ReadString('\n')
 		require.NoError(t, err)
 		pid, err := strconv.Atoi(strings.TrimSpace(line))
