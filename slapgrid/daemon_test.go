@@ -1,13 +1,9 @@
 package slapgrid_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +26,9 @@ func (b *bench) realNode(kind slapgrid.SupervisorKind) *slapgrid.Node {
 	b.cfg.SupervisorCommand = []string{self, superviseRole}
 	node, err := slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
 	require.NoError(b.tb, err)
+	release, err := testpeer.Guard(b.root)
+	require.NoError(b.tb, err)
+	b.tb.Cleanup(release)
 	b.tb.Cleanup(func() { require.NoError(b.tb, node.StopSupervisor(b.background())) })
 	return node
 }
@@ -52,10 +51,8 @@ func (b *bench) states() map[string]string {
 	require.NoError(b.tb, err)
 	states := map[string]string{}
 	for _, info := range all {
-		if info.Group != "watchdog" {
-			if info.Group != "watchdog" { // the real daemon lists it though it has no command
-				states[info.Group+":"+info.Name] = info.StateName
-			}
+		if info.Group != "watchdog" { // the real daemon lists it though it has no command
+			states[info.Group+":"+info.Name] = info.StateName
 		}
 	}
 	return states
@@ -133,68 +130,4 @@ func TestLaunchThatFails(t *testing.T) {
 	node, err = slapgrid.New(b.cfg, slapgrid.WithClient(b.master.Client))
 	require.NoError(t, err)
 	require.ErrorContains(t, node.EnsureSupervisor(t.Context()), "Failed to launch supervisord:")
-}
-
-// TestKilledAgent kills an agent at random instants; the next one finishes its
-// work.
-func TestKilledAgent(t *testing.T) {
-	rounds := 8
-	if os.Getenv("SLAPOS_SOAK") != "" {
-		rounds = 200
-	}
-	b := newBench(t, 3)
-	node := b.realNode(slapgrid.SupervisorEmbedded)
-	b.cfg.Environ = []string{"PATH=" + os.Getenv("PATH")}
-	require.NoError(t, node.EnsureSupervisor(t.Context()))
-	url := b.programRelease("r", service+"sleep 0.05\n")
-	b.write(filepath.Join(url, "software/build"), "#!/bin/sh\nset -e\nmkdir building\nsleep 0.1\ntouch built\n", 0o755)
-	self, err := os.Executable()
-	require.NoError(t, err)
-	for round := range rounds {
-		reference := fmt.Sprintf("instance%d", round)
-		b.supply(url, slap.StateAvailable)
-		b.request(url, reference, slap.StateStarted, nil)
-		b.request(url, "stopped", slap.StateStopped, slap.Parameters{"round": strconv.Itoa(round)})
-		cfg, err := json.Marshal(b.cfg)
-		require.NoError(t, err)
-		for range 2 {
-			agent := exec.Command(self, agentRole, string(cfg))
-			require.NoError(t, agent.Start())
-			time.Sleep(rand.N(500 * time.Millisecond))
-			_ = agent.Process.Kill() // it may have ended
-			_ = agent.Wait()         // killed or not
-		}
-		require.NoError(t, allPasses(t.Context(), node), "round %d", round)
-		states := b.states()
-		require.Len(t, states, 1, "round %d: only the started one has a process", round)
-		require.FileExists(t, filepath.Join(b.releaseDir(url), "built"))
-		for group := range states {
-			id, _, _ := strings.Cut(group, ":")
-			require.FileExists(t, filepath.Join(b.inst, id, ".timestamp"))
-			require.Eventually(t, func() bool { return alive(filepath.Join(b.inst, id, "pids")) == 1 }, time.Minute, 20*time.Millisecond,
-				"round %d: one process, not two", round)
-		}
-		// The other way round: destroy with an agent that is killed.
-		b.request(url, reference, slap.StateDestroyed, nil)
-		b.supply(url, slap.StateDestroyed)
-		agent := exec.Command(self, agentRole, string(cfg))
-		require.NoError(t, agent.Start())
-		time.Sleep(rand.N(200 * time.Millisecond))
-		_ = agent.Process.Kill() // it may have ended
-		_ = agent.Wait()         // killed or not
-		require.NoError(t, allPasses(t.Context(), node), "round %d", round)
-		require.Empty(t, b.states())
-		require.NoDirExists(t, b.releaseDir(url))
-	}
-}
-
-// alive counts the processes of a list that live.
-func alive(path string) int {
-	n := 0
-	for _, pid := range strings.Fields(readOr(path)) {
-		if stat := readOr("/proc/" + pid + "/stat"); stat != "" && !strings.Contains(stat, ") Z ") {
-			n++
-		}
-	}
-	return n
 }

@@ -84,6 +84,13 @@ func allPasses(ctx context.Context, node *slapgrid.Node) error {
 	if err := instances.Err(); err != nil {
 		return err
 	}
+	promises, err := node.Promises(ctx, slapgrid.PromiseOptions{})
+	if err != nil {
+		return err
+	}
+	if err := promises.Err(); err != nil {
+		return err
+	}
 	usage, err := node.Usage(ctx, slapgrid.UsageOptions{})
 	if err != nil {
 		return err
