@@ -99,14 +99,14 @@ func (s *Scanner) appendCharacter(out, digits []byte) ([]byte, error) {
 		base, digits = 16, digits[1:]
 	}
 	n, err := strconv.ParseUint(string(digits), base, 32)
-	if err != nil || !allowed(rune(n)) {
+	if err != nil || !Allowed(rune(n)) {
 		return out, s.fail("reference to a character that is not allowed in XML")
 	}
 	return utf8.AppendRune(out, rune(n)), nil
 }
 
-// allowed tells whether a character may be in an XML document.
-func allowed(r rune) bool {
+// Allowed tells whether a character may be in an XML document.
+func Allowed(r rune) bool {
 	switch {
 	case r == '\t', r == '\n', r == '\r':
 		return true

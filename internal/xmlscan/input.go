@@ -24,7 +24,7 @@ func prepare(data []byte, repair bool) ([]byte, error) {
 		}
 		// Bytes that are not UTF-8 are U+FFFD for Map.
 		text = bytes.Map(func(r rune) rune {
-			if !allowed(r) {
+			if !Allowed(r) {
 				return utf8.RuneError
 			}
 			return r
