@@ -18,15 +18,16 @@ func (s *Server) checkBrowser(r *http.Request) error {
 			Message: "This master is not called " + r.Host + ": use a loopback address, or add the name to its allowed hosts",
 		}
 	}
-	origin := r.Header.Get("Origin")
-	if origin == "" || r.Method == http.MethodGet || r.Method == http.MethodHead {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return nil
 	}
-	u, err := url.Parse(origin)
-	if err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
-		return nil
+	for _, origin := range r.Header.Values("Origin") {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) {
+			return &Error{Status: http.StatusForbidden, Message: "Pages of " + origin + " may not change anything on this master"}
+		}
 	}
-	return &Error{Status: http.StatusForbidden, Message: "Pages of " + origin + " may not change anything on this master"}
+	return nil
 }
 
 // calledBy tells whether a Host is loopback, configured, or the address on

@@ -10,10 +10,15 @@ import (
 	"strings"
 
 	"github.com/slapos/slapos-go/internal/marshal"
+	"github.com/slapos/slapos-go/internal/xmlscan"
 )
 
 // maxFields bounds the fields of a form.
 const maxFields = 1000
+
+// maxAnnounced bounds the memory that is set aside for a body before it comes,
+// in bytes.
+const maxAnnounced = 64 << 10
 
 // form holds the fields of a call: the query of a GET, the body of a POST. Of
 // repeated fields the first counts.
@@ -45,7 +50,8 @@ func readForm(r *http.Request) (form, error) {
 // readBody reads a body whose size is bounded already.
 func readBody(r *http.Request) (string, error) {
 	var b strings.Builder
-	if n := r.ContentLength; n > 0 && n <= DefaultMaxBody {
+	// What the caller announces is believed to a point only: it may never come.
+	if n := min(r.ContentLength, maxAnnounced); n > 0 {
 		b.Grow(int(n))
 	}
 	if _, err := io.Copy(&b, r.Body); err != nil {
@@ -163,7 +169,9 @@ func readMultipart(body io.Reader, boundary string) (form, error) {
 	}
 }
 
-// need returns the values of mandatory fields, in order.
+// need returns the values of mandatory fields, in order. They are told to nodes
+// in XML, so that a character which XML cannot carry would make the computer that
+// they are about unreadable.
 func (f form) need(names ...string) ([]string, error) {
 	values := make([]string, len(names))
 	for i, name := range names {
@@ -171,10 +179,26 @@ func (f form) need(names ...string) ([]string, error) {
 		if !ok {
 			return nil, badRequest("The field %q is missing", name)
 		}
+		if strings.ContainsFunc(value, illegible) {
+			return nil, badRequest("The field %q holds a control character, which XML cannot carry", name)
+		}
 		values[i] = value
 	}
 	return values, nil
 }
+
+// log returns the text of an optional field that a program wrote for people.
+// What XML cannot carry, such as the colors of a terminal, is replaced.
+func (f form) log(name string) string {
+	return strings.Map(func(r rune) rune {
+		if illegible(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, f[name])
+}
+
+func illegible(r rune) bool { return !xmlscan.Allowed(r) }
 
 // value unmarshals a field; a missing or empty one is null.
 func (f form) value(name string) (any, error) {

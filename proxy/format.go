@@ -23,10 +23,10 @@ type partitionConfiguration struct {
 // read before anything is changed.
 func readConfiguration(d *marshal.Dict) (c computerConfiguration, err error) {
 	f := fields{dict: d, where: "computer"}
-	c.reference, c.address, c.netmask = f.text("reference"), f.text("address"), f.text("netmask")
+	c.reference, c.address, c.netmask = f.name("reference"), f.text("address"), f.text("netmask")
 	for _, item := range f.list("partition_list") {
 		p := fields{dict: f.dictionary("partition_list", item), where: "partition", err: f.err}
-		partition := partitionConfiguration{reference: p.text("reference")}
+		partition := partitionConfiguration{reference: p.name("reference")}
 		tap := fields{dict: p.dictionary("tap", p.value("tap")), where: "tap of " + partition.reference, err: p.err}
 		name := tap.text("name")
 		if name == "" {
@@ -42,13 +42,7 @@ func readConfiguration(d *marshal.Dict) (c computerConfiguration, err error) {
 		c.partitions = append(c.partitions, partition)
 		f.err = p.err
 	}
-	switch {
-	case f.err != nil:
-		return c, f.err
-	case c.reference == "":
-		return c, badRequest("the computer has no reference")
-	}
-	return c, nil
+	return c, f.err
 }
 
 // fields reads the values of a dictionary and keeps the first error.
@@ -68,14 +62,35 @@ func (f *fields) value(key string) any {
 
 // text reads text; null stands for none.
 func (f *fields) text(key string) string {
-	switch v := f.value(key).(type) {
-	case nil:
+	v := f.value(key)
+	if v == nil {
 		return ""
-	case string:
-		return v
-	default:
-		return marshal.Str(v)
 	}
+	text, ok := scalarText(v)
+	if !ok {
+		f.wrong(key, "text")
+	}
+	return text
+}
+
+// name reads text that is not empty.
+func (f *fields) name(key string) string {
+	text := f.text(key)
+	if text == "" && f.err == nil {
+		f.err = badRequest("%q in the configuration of the %s is empty", key, f.where)
+	}
+	return text
+}
+
+// scalarText is the text of a value that is text or a number. Of a value that
+// holds others, which may be the same ones many times, the text may be much
+// longer than what came.
+func scalarText(v any) (text string, ok bool) {
+	switch v.(type) {
+	case *marshal.List, marshal.Tuple, *marshal.Set, *marshal.Dict, *marshal.Object:
+		return "", false
+	}
+	return marshal.Str(v), true
 }
 
 func (f *fields) list(key string) []any {

@@ -29,14 +29,14 @@ func (s *Server) serveHateoas(w http.ResponseWriter, r *http.Request, p Principa
 	if err := s.config.authorizer.Authorize(r.Context(), p, ActionRead, Object{}); err != nil {
 		return withStatus(err, http.StatusForbidden)
 	}
-	rest := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/hateoas"), "/")
-	kind, name, found := strings.Cut(rest, "/")
+	rest := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/hateoas"), "/")
+	kind, escaped, found := strings.Cut(rest, "/")
+	name, err := url.PathUnescape(escaped) // a title may hold a slash
 	var document any
-	var err error
 	switch {
 	case rest == "":
 		return s.hateoasEntry(w, r)
-	case !found || name == "" || strings.Contains(name, "/"):
+	case !found || name == "" || err != nil || strings.Contains(escaped, "/"):
 		err = notFound("There is nothing at %s", r.URL.Path)
 	case kind == "partitions":
 		document, err = s.master.serviceDocument(r.Context(), name)
@@ -86,11 +86,24 @@ func (s *Server) hateoasEntry(w http.ResponseWriter, r *http.Request) error {
 		if !strings.HasPrefix(target, prefix(r)+"/hateoas/") || strings.ContainsAny(target, "\r\n\\") {
 			return badRequest("relative_url leads out of this service")
 		}
-		w.Header().Set("Location", target)
+		w.Header().Set("Location", headerURL(target))
 		w.WriteHeader(http.StatusFound)
 		return nil
 	}
 	return badRequest("Unhandled mode: %s", mode)
+}
+
+// headerURL escapes the characters of a URL that must not be in a header.
+func headerURL(target string) string {
+	var b strings.Builder
+	for _, c := range []byte(target) {
+		if c > ' ' && c < 0x7f {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // origin is the scheme and host under which the caller knows this master. One

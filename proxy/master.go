@@ -42,7 +42,8 @@ func later(before, now float64) float64 {
 	if now > before {
 		return now
 	}
-	return math.Round(before*1e6+1) / 1e6
+	// After the year 2255 microseconds are finer than the numbers.
+	return max(math.Round(before*1e6+1)/1e6, math.Nextafter(before, math.Inf(1)))
 }
 
 // known returns a computer that was formatted, or the configured one.
@@ -98,6 +99,9 @@ func (m *master) computerBody(ctx context.Context, p Principal, reference string
 func (m *master) partitionBody(ctx context.Context, p Principal, computer, reference string) ([]byte, error) {
 	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{computer, reference}); err != nil {
 		return nil, err
+	}
+	if reference == "" { // would be the key of the computer's answer
+		return nil, unknownPartition(computer, reference)
 	}
 	return m.body(ctx, cacheKey{computer, reference}, func(r store.Reader) (any, error) {
 		found, err := r.Partition(computer, reference)

@@ -219,12 +219,24 @@ func (s *Server) refuse(w *recorder, r *http.Request, err error) {
 	}
 	title := fmt.Sprintf("%d %s", status, statusName(status))
 	page := "<!doctype html>\n<html lang=en>\n<title>" + title + "</title>\n<h1>" + statusName(status) + "</h1>\n<p>" +
-		html.EscapeString(message) + "</p>\n"
+		html.EscapeString(excerpt(message)) + "</p>\n"
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Length", strconv.Itoa(len(page)))
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, page) //nolint:errcheck // the caller may be gone
+}
+
+// maxMessage bounds the text of an error page, in bytes: it names what the
+// caller sent.
+const maxMessage = 4 << 10
+
+// excerpt cuts a long text.
+func excerpt(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + " …"
 }
 
 func statusName(status int) string {

@@ -198,7 +198,7 @@ func availableRelease(m *master, ctx context.Context, c *call) (answer, error) {
 
 func releaseError(m *master, ctx context.Context, c *call) (answer, error) {
 	return reportRelease(m, ctx, c, func(url string) report {
-		return report{text: "#error while installing " + url, errorLog: c.form["error_log"]}
+		return report{text: "#error while installing " + url, errorLog: c.form.log("error_log")}
 	})
 }
 
@@ -230,7 +230,7 @@ func computerBang(m *master, ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return marshalled("", m.computerBang(ctx, c.principal, v[0], c.form["message"]))
+	return marshalled("", m.computerBang(ctx, c.principal, v[0], c.form.log("message")))
 }
 
 func useComputer(m *master, ctx context.Context, c *call) (answer, error) {
@@ -306,7 +306,7 @@ func instanceError(m *master, ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return done(ignored, m.instanceError(ctx, c.principal, v[0], v[1], sharedKey(c.form), c.form["error_log"]))
+	return done(ignored, m.instanceError(ctx, c.principal, v[0], v[1], sharedKey(c.form), c.form.log("error_log")))
 }
 
 // sharedKey is the field slave_reference; none in any case stands for none.
@@ -331,13 +331,16 @@ func instanceBang(m *master, ctx context.Context, c *call) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return done("OK", m.bang(ctx, c.principal, v[0], v[1], c.form["message"]))
+	return done("OK", m.bang(ctx, c.principal, v[0], v[1], c.form.log("message")))
 }
 
 func renameInstance(m *master, ctx context.Context, c *call) (answer, error) {
 	v, err := c.form.need("computer_id", "computer_partition_id", "new_name")
 	if err != nil {
 		return nil, err
+	}
+	if v[2] == "" {
+		return nil, badRequest("The field %q is empty: without a title the instances of a tree would lose their root", "new_name")
 	}
 	return done("done", m.rename(ctx, c.principal, v[0], v[1], v[2]))
 }
@@ -369,7 +372,11 @@ func setRelated(m *master, ctx context.Context, c *call) (answer, error) {
 	}
 	titles := make([]string, 0, len(list.Items))
 	for _, item := range list.Items {
-		titles = append(titles, marshal.Str(item))
+		title, ok := scalarText(item)
+		if !ok {
+			return nil, badRequest("The field %q holds a title that is not text", "instance_reference_xml")
+		}
+		titles = append(titles, title)
 	}
 	return done("", m.relate(ctx, c.principal, v[0], v[1], titles))
 }
