@@ -11,15 +11,12 @@ var ErrCycle = errors.New("value contains itself")
 // Native turns a value read from the wire into ordinary Go values: lists, sets
 // and tuples become []any, dictionaries map[string]any, recursively. Scalars
 // and objects stay what they are. A key that is not text is written the way
-// Python's str would. It fails with ErrCycle if the value contains itself.
+// Python's str would. It fails with ErrCycle if the value contains itself, and on
+// values of more than a million parts.
 func Native(v any) (any, error) {
-	c := converter{open: map[any]bool{}, budget: maxNative}
+	c := converter{open: map[any]bool{}, budget: maxValues}
 	return c.convert(v, 0)
 }
-
-// maxNative bounds the number of values Native returns: a small document can
-// refer many times to the same list.
-const maxNative = 1 << 22
 
 type converter struct {
 	open   map[any]bool

@@ -12,12 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of the text of a value that is not text, in bytes and in values inside:
-// a small document can refer many times to the same list.
-const (
-	maxText   = MaxBytes
-	maxValues = 1 << 20
-)
+// maxValues bounds how many values a value is when it is written out, by Native
+// or as text: a small document can refer many times to the same list.
+const maxValues = 1 << 20
+
+// maxText bounds the text of a value that is not text, in bytes.
+const maxText = MaxBytes
 
 // ErrTextTooLong is returned by StrWithin.
 var ErrTextTooLong = errors.New("value too large or nested too deep to be written as text")
