@@ -12,7 +12,7 @@
 //	expand to more than 64 KiB    text only can be bounded
 //	encodings other than UTF-8,   are refused: no master uses them
 //	UTF-16 and ISO-8859-1
-//	documents beyond 64 MiB       are refused, to bound memory
+//	documents beyond 64 MiB       are refused, also on writing, to bound memory
 //	some text that is not         is read: to find all errors costs time
 //	well-formed XML
 //	values that would be text     are refused on writing: a small value may

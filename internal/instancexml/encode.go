@@ -15,7 +15,9 @@ const header = "<?xml version='1.0' encoding='utf-8'?>\n"
 
 // Encode returns the document of a parameter dictionary, exactly as the
 // reference's dict2xml writes it: keys sorted, values that are not text turned
-// into text the way Python's str does. It fails on text that XML cannot carry.
+// into text the way Python's str does. It fails on text that XML cannot carry, and
+// on a document that Decode would refuse for its size: each of many parameters may
+// be the same large list.
 func Encode(params map[string]any) (string, error) {
 	var b strings.Builder
 	b.WriteString(header)
@@ -40,6 +42,9 @@ func Encode(params map[string]any) (string, error) {
 		b.WriteString(`">`)
 		textEscapes.WriteString(&b, value)
 		b.WriteString("</parameter>\n")
+		if b.Len() > maxBytes-len("</instance>\n") {
+			return "", fmt.Errorf("instance document larger than %d bytes at parameter %.40q", maxBytes, key)
+		}
 	}
 	b.WriteString("</instance>\n")
 	return b.String(), nil

@@ -2,6 +2,7 @@ package instancexml
 
 import (
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,4 +84,22 @@ func TestValuesBeyondAllMeasure(t *testing.T) {
 	text, err := Encode(map[string]any{"a": cycle})
 	require.NoError(t, err)
 	require.Contains(t, text, ">[[...]]<")
+}
+
+// TestSameListInManyParameters: what is small on the wire is refused when it would
+// be larger than what can be read again.
+func TestSameListInManyParameters(t *testing.T) {
+	list := marshal.NewList()
+	for range 100_000 {
+		list.Items = append(list.Items, nil)
+	}
+	params := map[string]any{}
+	for key := range 10_000 {
+		params[strconv.Itoa(key)] = list
+	}
+	used := xmlscantest.Allocated(func() {
+		_, err := Encode(params)
+		require.ErrorContains(t, err, "larger than")
+	})
+	require.Less(t, used, uint64(1<<30))
 }
