@@ -51,6 +51,10 @@ func badRequest(format string, args ...any) error {
 	return &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf(format, args...)}
 }
 
+func tooLarge(format string, args ...any) error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf(format, args...)}
+}
+
 // malformed is a field that cannot be read.
 func malformed(field string, err error) error {
 	return &Error{Status: http.StatusBadRequest, Message: "the field " + field + " cannot be read", Err: err}

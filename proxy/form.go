@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -67,15 +66,12 @@ func drain(body io.Reader) error {
 }
 
 func bodyError(err error) error {
-	var tooLarge *http.MaxBytesError
+	var limit *http.MaxBytesError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &tooLarge):
-		return &Error{
-			Status:  http.StatusRequestEntityTooLarge,
-			Message: fmt.Sprintf("The body is larger than %d bytes, the most that this master reads", tooLarge.Limit),
-		}
+	case errors.As(err, &limit):
+		return tooLarge("The body is larger than %d bytes, the most that this master reads", limit.Limit)
 	}
 	return &Error{Status: http.StatusBadRequest, Message: "The body cannot be read", Err: err}
 }
@@ -86,7 +82,7 @@ func parseFields(text string) (form, error) {
 	f := form{}
 	for n := 0; text != ""; n++ {
 		if n == maxFields {
-			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "The form has too many fields"}
+			return nil, tooLarge("The form has more than %d fields", maxFields)
 		}
 		var pair string
 		pair, text, _ = strings.Cut(text, "&")
@@ -157,7 +153,7 @@ func readMultipart(body io.Reader, boundary string) (form, error) {
 			return nil, bodyError(err)
 		}
 		if n == maxFields {
-			return nil, &Error{Status: http.StatusRequestEntityTooLarge, Message: "The form has too many fields"}
+			return nil, tooLarge("The form has more than %d fields", maxFields)
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {

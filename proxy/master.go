@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -133,7 +134,7 @@ func (m *master) body(ctx context.Context, key cacheKey, build func(store.Reader
 	}
 	body, err := marshal.Marshal(value)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("answer about computer %q, partition %q: %w", key.computer, key.partition, err)
 	}
 	m.cache.put(key, version, body)
 	return body, nil

@@ -281,7 +281,22 @@ func storeDict(d *marshal.Dict) (string, error) {
 		return "", nil
 	}
 	text, err := marshal.Marshal(d)
-	return string(text), err
+	if err != nil {
+		return "", badRequest("The dictionary cannot be kept: %v", err)
+	}
+	return string(text), fits("A dictionary", len(text))
+}
+
+// maxKept bounds one dictionary that is kept, in bytes. The answer about a
+// computer holds those of all its instances and may not grow beyond measure.
+const maxKept = 4 << 20
+
+// fits refuses what is too large to be kept.
+func fits(what string, size int) error {
+	if size <= maxKept {
+		return nil
+	}
+	return tooLarge("%s of %d bytes as kept: more than %d is refused, put large data into a file and its address here", what, size, maxKept)
 }
 
 // encodeParameters turns a dictionary from the wire into instance XML. A key
@@ -299,5 +314,5 @@ func encodeParameters(d *marshal.Dict) (string, error) {
 	if err != nil {
 		return "", badRequest("parameters: %v", err)
 	}
-	return text, nil
+	return text, fits("Parameters", len(text))
 }

@@ -124,5 +124,5 @@ func sharedEntry(key string, q instanceRequest) (string, error) {
 	if err != nil {
 		return "", badRequest("parameters: %v", err)
 	}
-	return string(text), nil
+	return string(text), fits("Parameters", len(text))
 }
