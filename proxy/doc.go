@@ -28,7 +28,14 @@
 // disk before it is answered 200; calls that wait at the same time share one
 // commit. Changes run one after another, so no two requests get the same
 // partition. Reads see the last commit and do not wait for writes; what they
-// answer is kept until what it shows changes.
+// answer is kept until what it shows changes. While the database cannot be
+// written, because the disk is full or its files were removed or replaced,
+// changes are refused with 503; they work again, without a restart, once it can.
+//
+// What was accepted can be told to nodes: identifiers hold no characters that XML
+// cannot carry (400), in error logs and messages they are replaced, and one
+// dictionary of parameters, filters or connection parameters takes 4 MiB at most
+// as it is kept (413).
 //
 // There is no authentication in this mode: whoever reaches the listener may do
 // everything. Listen on loopback unless something in front decides who comes

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 )
@@ -40,20 +41,25 @@ var invariants = []struct{ what, query string }{
 
 // Check verifies the file and what the package promises about its content. The
 // error joins all that is wrong.
-func (v *Viewer) Check(ctx context.Context) error {
+func (v *Viewer) Check(ctx context.Context) error { return check(ctx, v.db) }
+
+// Check is Viewer.Check of a database that is served.
+func (s *SQLite) Check(ctx context.Context) error { return check(ctx, s.read) }
+
+func check(ctx context.Context, db *sql.DB) error {
 	var broken []error
-	err := v.each(ctx, "PRAGMA integrity_check", func(finding any) {
+	err := each(ctx, db, "PRAGMA integrity_check", func(finding any) {
 		if finding != "ok" {
 			broken = append(broken, fmt.Errorf("integrity: %v", finding))
 		}
 	})
 	broken = append(broken, err)
-	err = v.each(ctx, `SELECT "table" || ' row ' || rowid FROM pragma_foreign_key_check`, func(finding any) {
+	err = each(ctx, db, `SELECT "table" || ' row ' || rowid FROM pragma_foreign_key_check`, func(finding any) {
 		broken = append(broken, fmt.Errorf("dangling reference: %v", finding))
 	})
 	broken = append(broken, err)
 	for _, invariant := range invariants {
-		err := v.each(ctx, invariant.query, func(finding any) {
+		err := each(ctx, db, invariant.query, func(finding any) {
 			broken = append(broken, fmt.Errorf("%s: row %v", invariant.what, finding))
 		})
 		broken = append(broken, err)
@@ -61,8 +67,8 @@ func (v *Viewer) Check(ctx context.Context) error {
 	return errors.Join(broken...)
 }
 
-func (v *Viewer) each(ctx context.Context, query string, found func(any)) error {
-	rows, err := v.db.QueryContext(ctx, query)
+func each(ctx context.Context, db *sql.DB, query string, found func(any)) error {
+	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}

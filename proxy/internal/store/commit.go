@@ -102,6 +102,9 @@ func (s *SQLite) transact(batch []*update) (map[place]struct{}, error) {
 	// Statements run under no caller's context: one caller that goes away
 	// must not interrupt the updates of the others.
 	ctx := context.Background()
+	if err := s.files.inPlace(); err != nil {
+		return nil, s.failure(err)
+	}
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, s.failure(err)

@@ -13,3 +13,12 @@ func lockFile(path string) (release func(), err error) {
 	}
 	return func() { f.Close() }, nil
 }
+
+// mayWrite opens a file for writing and closes it.
+func mayWrite(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}

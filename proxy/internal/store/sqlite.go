@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -44,6 +43,7 @@ type SQLite struct {
 	writing  statements
 	reading  statements
 	versions versions
+	files    files
 	release  func() // gives the lock file back
 
 	queue   chan *update
@@ -106,7 +106,10 @@ func (s *SQLite) open(ctx context.Context) error {
 	if s.read, err = openPool(s.path, max(2, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
 		return err
 	}
-	return s.prepare(ctx)
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	return s.files.remember()
 }
 
 // memories numbers the databases in memory, so that each has its own name.
@@ -158,11 +161,7 @@ func writable(path string) error {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil //nolint:nilerr // the caller finds out what is wrong with it
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	return f.Close()
+	return mayWrite(path)
 }
 
 // openReading opens an existing file for reading only, in the first of some
@@ -410,6 +409,9 @@ func (s *SQLite) closeFiles() error {
 		errs = append(errs, s.read.Close())
 	}
 	if s.write != nil {
+		if s.files.inPlace() != nil {
+			errs = append(errs, keepLog(s.write))
+		}
 		errs = append(errs, s.write.Close())
 	}
 	s.release()
@@ -417,12 +419,11 @@ func (s *SQLite) closeFiles() error {
 }
 
 // lock makes this process the only one that serves the file.
-func (s *SQLite) lock() error {
-	absolute, err := filepath.Abs(s.path)
-	if err != nil {
+func (s *SQLite) lock() (err error) {
+	if s.files.path, err = resolve(s.path); err != nil {
 		return err
 	}
-	s.release, err = lockFile(absolute + ".lock")
+	s.release, err = lockFile(s.files.path + ".lock")
 	if err != nil {
 		s.release = func() {}
 	}
