@@ -200,7 +200,7 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun b
 		e.Kinds = []error{ErrAuthentication, ErrConnection}
 		e.Message = "the TLS connection was refused"
 		e.Hint = "name the authority of the master's certificate with master_ca_file (slap.WithCAFile), " +
-			"or switch verification off (slap.WithoutVerification); check the client certificate"
+			"or switch verification off with master_verify = false (slap.WithoutVerification); check the client certificate"
 	case begun:
 		e.Message = "the connection broke in the middle of the answer"
 	default:

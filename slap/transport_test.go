@@ -390,6 +390,7 @@ func TestTLS(t *testing.T) {
 		require.ErrorIs(t, err, ErrAuthentication, name)
 		require.ErrorIs(t, err, ErrConnection, name)
 		require.ErrorContains(t, err, "master_ca_file", name)
+		require.ErrorContains(t, err, "master_verify = false", name)
 	}
 }
 

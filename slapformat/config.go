@@ -43,6 +43,9 @@ type Config struct {
 	// name the partitions, their users and their interfaces; empty means
 	// slappart, slapuser and slaptap.
 	PartitionBaseName, UserBaseName, TapBaseName string
+	// PartitionUser, if set, is the account of every new partition, in place
+	// of one for each. The reference does not know it.
+	PartitionUser string
 	// SoftwareUser owns the software; empty means slapsoft.
 	SoftwareUser string
 	// Addresses are those of every new partition; nil means 127.0.0.1 and
@@ -167,7 +170,8 @@ func (p *configParser) parse() Config {
 		CertificateRepository: v["certificate_repository_path"], InstanceStorageHome: v["instance_storage_home"],
 		PartitionAmount:   int(p.int("partition_amount", -1)),
 		PartitionBaseName: v["partition_base_name"], UserBaseName: v["user_base_name"], TapBaseName: v["tap_base_name"],
-		SoftwareUser: v["software_user"], InterfaceName: v["interface_name"], IPv6Interface: v["ipv6_interface"],
+		PartitionUser: v["partition_user"],
+		SoftwareUser:  v["software_user"], InterfaceName: v["interface_name"], IPv6Interface: v["ipv6_interface"],
 		IPv4LocalNetwork: v["ipv4_local_network"], TapGatewayInterface: v["tap_gateway_interface"],
 		IPv6PrefixShift: p.int("ipv6_prefixshift", defaultPrefixShift),
 		LogFile:         v["log_file"],

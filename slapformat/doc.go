@@ -24,7 +24,9 @@
 // Under root a partition belongs to its configured user if that exists, else to the owner
 // of the instance root, as in an installation with one user for everything.
 // The agent refuses partitions of root, so that one of the two has to
-// be another user.
+// be another user. The key partition_user ([Config.PartitionUser]) names one
+// account for all new partitions; the instance root can then stay with root, where no
+// instance can change what the supervisor of root reads.
 //
 // # Compatibility
 //

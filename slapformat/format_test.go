@@ -118,7 +118,16 @@ func TestFormatUnderRoot(t *testing.T) {
 
 	err := slapformat.Format(t.Context(), cfg, slapformat.Options{Host: host})
 	require.ErrorContains(t, err, "user slapuser0 does not exist and the instance root "+cfg.InstanceRoot+" belongs to root")
+	require.ErrorContains(t, err, "partition_user")
 	require.NoDirExists(t, cfg.InstanceRoot)
+
+	shared := config(t, master.URL)
+	shared.PartitionUser = "slapuser1"
+	require.NoError(t, slapformat.Format(t.Context(), shared, slapformat.Options{Host: host}))
+	for i := range 3 {
+		require.Equal(t, [2]int{2001, 2002}, host.owned[fmt.Sprintf("%s/slappart%d", shared.InstanceRoot, i)])
+	}
+	require.NotContains(t, host.owned, shared.InstanceRoot, "the instance root stays with root")
 
 	require.NoError(t, os.Mkdir(cfg.InstanceRoot, 0o755))
 	host.owned[cfg.InstanceRoot] = [2]int{1500, 1501}

@@ -73,7 +73,7 @@ func (s *State) owner(h Host, c *Computer, p *Partition) (User, error) {
 		return User{UID: root.UID, GID: root.GID}, nil
 	}
 	return User{}, fmt.Errorf("user %s does not exist and the instance root %s belongs to root, "+
-		"as which no instance may run: make the user, or give the instance root to another user", p.User, c.InstanceRoot)
+		"as which no instance may run: make the user, or name an account for all partitions with partition_user", p.User, c.InstanceRoot)
 }
 
 // look notes what is at a path.

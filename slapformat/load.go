@@ -81,9 +81,13 @@ func (c *Computer) readState(cfg Config) error {
 	}
 	for i := len(c.Partitions); i < cfg.PartitionAmount; i++ {
 		number := strconv.Itoa(i)
+		user := cfg.PartitionUser
+		if user == "" {
+			user = cfg.UserBaseName + number
+		}
 		c.Partitions = append(c.Partitions, Partition{
 			Reference: cfg.PartitionBaseName + number,
-			User:      cfg.UserBaseName + number,
+			User:      user,
 			Tap:       Link{Name: cfg.TapBaseName + number},
 			Addresses: slices.Clone(cfg.Addresses),
 		})
