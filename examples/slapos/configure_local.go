@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"embed"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -23,9 +20,10 @@ import (
 const configureLocalLong = `Writes the configuration of a node that has its own master on this machine, prepares its
 partitions, and starts the supervisor, which keeps the master running. Must be run as root,
 except when all four directories are given: then everything belongs to the user who runs
-it, and neither users nor addresses are made.
+it. Neither users nor addresses are made: as root, all software and all partitions belong
+to one account, slapsoft if it exists, else nobody (partition_user of the configuration).
 
-Exit status: 0 done, 1 error, 5 not run as root.`
+Exit status: 0 the node is ready, 1 error, 5 not run as root.`
 
 //go:embed templates/*.tmpl
 var templates embed.FS
@@ -51,6 +49,8 @@ type localSetup struct {
 	Program                                   string
 	Root                                      bool
 	UID, GID                                  int
+	PartitionUser                             string // as root: owner of all partitions
+	ownerUID, ownerGID                        int    // as root: owner of the software
 }
 
 // newConfigureLocal is "slapos configure local".
@@ -75,16 +75,29 @@ func newConfigureLocal(a *app) *cobra.Command {
 	return cmd
 }
 
-// configureLocal runs the documented steps (spec cli.md 5.11).
+// configureLocal runs the documented steps (spec cli.md 5.11). What can be seen
+// to fail is looked at before the first file is written.
 func (a *app) configureLocal(cmd *cobra.Command, o localOptions) error {
+	ctx := cmd.Context()
 	setup, err := a.localSetup(o)
 	if err != nil {
 		return err
 	}
 	config := filepath.Join(setup.ConfigurationDirectory, "slapos.cfg")
 	if _, err := os.Lstat(config); err == nil {
-		a.log.Error("A SlapOS configuration directory already exist at " + config + ". Aborting.")
+		a.log.Error("A SlapOS configuration directory already exist at " + config + ". Aborting.\n" +
+			"Remove it, or choose another directory with --slapos-configuration-directory.")
 		return status(exitFailure)
+	}
+	if err := setup.checkAddress(ctx); err != nil {
+		return err
+	}
+	if err := setup.chooseOwners(user.Lookup); err != nil {
+		return err
+	}
+	if setup.Root {
+		a.log.Warn("users and networks are not made: all software and all partitions will belong to " +
+			setup.PartitionUser + ", and get addresses of this machine only")
 	}
 	if err := os.MkdirAll(setup.ConfigurationDirectory, 0o777); err != nil {
 		return err
@@ -92,17 +105,15 @@ func (a *app) configureLocal(cmd *cobra.Command, o localOptions) error {
 	if err := setup.write("slapos.cfg", config, 0o644); err != nil {
 		return err
 	}
+	used := config
 	if o.cfg.path != "" {
-		config = a.expandHome(o.cfg.path)
+		used = a.expandHome(o.cfg.path)
 	}
-	file, err := configparser.Load(config)
+	node, err := a.prepareLocal(ctx, setup, used)
 	if err != nil {
-		return err
+		return errors.Join(err, os.Remove(config)) // so that the command can be run again
 	}
-	if err := setup.writeMaster(file); err != nil {
-		return err
-	}
-	return a.startLocal(cmd.Context(), setup, config, file)
+	return a.startLocal(ctx, setup, used, node)
 }
 
 // localSetup collects the values of the templates and checks who runs the command.
@@ -201,59 +212,11 @@ func (s *localSetup) writeMaster(file *configparser.File) error {
 	if err := s.write("slapproxy.conf", filepath.Join(programs, "slapproxy.conf"), 0o600); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(s.BuildoutDirectory, 0o755); err != nil {
+		return err
+	}
 	if err := os.Mkdir(filepath.Join(s.BuildoutDirectory, "log"), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil
-}
-
-// startLocal makes the directories, starts the supervisor with the master, and
-// registers the computer at it.
-func (a *app) startLocal(ctx context.Context, s *localSetup, config string, file *configparser.File) error {
-	// The master is not up yet, so this fails in the end; it makes the directories.
-	var said bytes.Buffer
-	if err := a.formatLocal(ctx, s, config, &said); err != nil {
-		a.log.Debug(err.Error() + "\n" + said.String())
-	}
-	node, err := a.supervisorNode(file)
-	if err != nil {
-		return err
-	}
-	if err := a.linkClient(config); err != nil {
-		return err
-	}
-	if err := node.EnsureSupervisor(ctx); err != nil {
-		return err
-	}
-	if err := a.waitMaster(ctx, s); err != nil {
-		return err
-	}
-	if err := a.formatLocal(ctx, s, config, a.stderr); err != nil {
-		a.log.Warn("the computer could not be prepared: " + err.Error())
-	}
-	return nil
-}
-
-// formatLocal runs "node format" as a program of its own.
-func (a *app) formatLocal(ctx context.Context, s *localSetup, config string, output io.Writer) error {
-	command := exec.CommandContext(ctx, s.Program, "node", "format", "--now", "--cfg", config)
-	command.Env, command.Stdout, command.Stderr = a.env, output, output
-	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s node format: %w", s.Program, err)
-	}
-	return nil
-}
-
-// linkClient lets the client commands of this user find the node's configuration.
-func (a *app) linkClient(config string) error {
-	directory := a.expandHome("~/.slapos")
-	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return err
-	}
-	link := filepath.Join(directory, "slapos-client.cfg")
-	err := os.Symlink(config, link)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
 }

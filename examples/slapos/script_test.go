@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,10 +32,10 @@ func TestMain(m *testing.M) {
 }
 
 // becomeOrdinary gives up root, as the scripts describe what an ordinary user
-// sees. With SLAPOS_TEST_ROOT set it stays; so does the supervisor, whose
-// environment is empty and who is what its launcher was.
+// sees. With SLAPOS_TEST_ROOT set it stays; so do the supervisor and what it runs,
+// which know nothing of the script: they are what their launcher made them.
 func becomeOrdinary() {
-	if os.Geteuid() != 0 || os.Getenv("SLAPOS_TEST_ROOT") != "" || slices.Contains(os.Args, supervisorWord) {
+	if os.Geteuid() != 0 || os.Getenv("SLAPOS_TEST_ROOT") != "" || os.Getenv("WORK") == "" {
 		return
 	}
 	uid, gid, err := ordinaryUser()

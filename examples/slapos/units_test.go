@@ -8,7 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -304,4 +307,26 @@ func TestVerboseAndColour(t *testing.T) {
 	require.Contains(t, stderr, "DEBUG initialize_app")
 	require.Contains(t, stderr, "Configuration file does not exist: /nonexistent/.slapos/slapos-client.cfg")
 	require.NotContains(t, stderr, "\x1b")
+}
+
+// TestLocalAccounts chooses who software and partitions belong to.
+func TestLocalAccounts(t *testing.T) {
+	accounts := func(names ...string) func(string) (*user.User, error) {
+		return func(name string) (*user.User, error) {
+			if i := slices.Index(names, name); i >= 0 {
+				return &user.User{Username: name, Uid: strconv.Itoa(100 + i), Gid: "200"}, nil
+			}
+			return nil, user.UnknownUserError(name)
+		}
+	}
+	s := localSetup{Root: true}
+	require.NoError(t, s.chooseOwners(accounts("nobody", "slapsoft")))
+	require.Equal(t, localSetup{Root: true, PartitionUser: "slapsoft", ownerUID: 101, ownerGID: 200}, s)
+	s = localSetup{Root: true}
+	require.NoError(t, s.chooseOwners(accounts("nobody")))
+	require.Equal(t, "nobody", s.PartitionUser)
+	require.ErrorContains(t, s.chooseOwners(accounts()), "make one (useradd --system slapsoft)")
+	s = localSetup{}
+	require.NoError(t, s.chooseOwners(accounts("nobody")))
+	require.Empty(t, s.PartitionUser, "an ordinary user owns everything")
 }
