@@ -1,6 +1,7 @@
 package slapgrid
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slapos/slapos-go/slapgrid/internal/child"
 	"github.com/slapos/slapos-go/slapgrid/internal/confined"
@@ -24,7 +26,8 @@ func (p *partition) waitsForProcesses(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		p.log.WarnContext(ctx, "the list of processes to wait for cannot be read, none is waited for", "error", err)
+		return false, nil
 	}
 	for line := range strings.Lines(string(data)) {
 		name := strings.TrimSpace(line)
@@ -41,12 +44,12 @@ func (p *partition) waitsForProcesses(ctx context.Context) (bool, error) {
 
 // retentionOver tells whether the partition may be destroyed. The first time
 // the date is noted before which it may not.
-func (p *partition) retentionOver() (bool, error) {
-	delay, hasDelay, err := p.readNumber(retentionDelayFile)
+func (p *partition) retentionOver(ctx context.Context) (bool, error) {
+	delay, hasDelay, err := p.readNumber(ctx, retentionDelayFile)
 	if err != nil {
 		return false, err
 	}
-	date, hasDate, err := p.readNumber(retentionDateFile)
+	date, hasDate, err := p.readNumber(ctx, retentionDateFile)
 	if err != nil {
 		return false, err
 	}
@@ -57,18 +60,25 @@ func (p *partition) retentionOver() (bool, error) {
 	return !hasDate || date <= now, nil
 }
 
-// readNumber reads a file that holds one number.
-func (p *partition) readNumber(name string) (value float64, found bool, err error) {
-	data, err := p.files.Read(name)
+// readNumber reads a file of the agent that holds one number. One that the
+// partition's user put there does not count: the user cannot keep a partition
+// from its destruction.
+func (p *partition) readNumber(ctx context.Context, name string) (value float64, found bool, err error) {
+	owner, err := child.Owner(p.node.cfg.SoftwareRoot)
+	if err != nil {
+		return 0, false, err
+	}
+	data, err := p.files.ReadOf(name, owner.UID)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
 	if err != nil {
-		return 0, false, err
+		p.log.WarnContext(ctx, "a retention file that is not the agent's is removed", "error", err)
+		return 0, false, p.files.RemoveTree(name)
 	}
 	value, err = strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
 	if err != nil {
-		return 0, false, fmt.Errorf("%s: %w", filepath.Join(p.dir, name), err)
+		return 0, false, fmt.Errorf("%s: %w (remove the file to go on without it)", filepath.Join(p.dir, name), err)
 	}
 	return value, true, nil
 }
@@ -76,6 +86,9 @@ func (p *partition) readNumber(name string) (value float64, found bool, err erro
 // wipe runs the partition's own destruction program and removes all it has:
 // secrets, data directories, content, entry of the supervisor.
 func (p *partition) wipe(ctx context.Context) error {
+	if err := p.owner.Check(p.node.cfg.AllowRoot); err != nil {
+		return fmt.Errorf("%s is not emptied: %w", p.dir, err)
+	}
 	if err := p.runDestroyProgram(ctx); err != nil {
 		return err
 	}
@@ -96,13 +109,22 @@ func (p *partition) wipe(ctx context.Context) error {
 	return p.removeGroups(ctx)
 }
 
+// defaultProgramLimit is how long a report or destruction program may take
+// where no partition timeout is configured: none may hold up the node.
+const defaultProgramLimit = 15 * time.Minute
+
+// programLimit is the time limit of report and destruction programs.
+func (p *partition) programLimit() time.Duration {
+	return cmp.Or(p.node.cfg.PartitionTimeout, defaultProgramLimit)
+}
+
 func (p *partition) runDestroyProgram(ctx context.Context) error {
 	program := filepath.Join(p.dir, "sbin", "destroy")
 	if !exists(program) {
 		return nil
 	}
 	c := p.command(program)
-	c.Env = child.CleanEnviron(p.node.cfg.Environ, p.owner.Home)
+	c.Env, c.Timeout = child.CleanEnviron(p.node.cfg.Environ, p.owner.Home), p.programLimit()
 	failure := fmt.Sprintf("Failed to destroy Computer Partition in '%s'.", p.dir)
 	return runBuilder(ctx, c, failure, p.log)
 }

@@ -29,8 +29,8 @@ func (p *partition) programs() ([]program, error) {
 			return nil, err
 		}
 		for _, name := range names {
-			if strings.ContainsAny(name, " \t\n\r\"'\\,:;[]") {
-				return nil, fmt.Errorf("%s: %q is no usable name of a program: blanks and any of \"'\\,:;[] are not possible", kind.dir, name)
+			if err := checkName(name); err != nil {
+				return nil, fmt.Errorf("program in %s: %w (rename the file)", filepath.Join(p.dir, kind.dir), err)
 			}
 			all = append(all, program{
 				name: name, processName: name + kind.suffix,
@@ -49,7 +49,7 @@ func (p *partition) groupSections(programs []program) []byte {
 	for i, prog := range programs {
 		names[i] = p.id + "_" + prog.name
 	}
-	f.section("group:"+p.id, "programs", strings.Join(names, ","))
+	f.section("group:"+p.id, "programs", escapePercent(strings.Join(names, ",")))
 	for i, prog := range programs {
 		log := escapePercent(filepath.Join(p.dir, "."+names[i]+".log"))
 		// A daemon refuses users that the account database does not have;

@@ -77,6 +77,7 @@ func (n *Node) instanceJob(ctx context.Context, s *slap.ComputerPartition, o Ins
 	if err == nil {
 		return p.outcome(action, nil)
 	}
+	p.stopAfterFailure(ctx)
 	if _, shown := errors.AsType[*BuildError](err); !shown {
 		p.log.ErrorContext(ctx, err.Error())
 	}

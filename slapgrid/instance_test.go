@@ -161,7 +161,7 @@ func TestProgramsOfAPartition(t *testing.T) {
 func TestUnusableProgramName(t *testing.T) {
 	b := deployable(t, 1, "mkdir -p etc/run; echo > 'etc/run/a\n[program:x]'", slap.StateStarted)
 	b.instances(slapgrid.ExitFailure, plain)
-	require.Contains(t, b.calls.takeErrors()[0], "no usable name of a program")
+	require.Contains(t, b.calls.takeErrors()[0], "is no usable name")
 	require.NoFileExists(t, filepath.Join(b.inst, "etc/supervisord.conf.d/slappart0.conf"))
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/slapos/slapos-go/slap"
 	"github.com/slapos/slapos-go/slapgrid/internal/child"
@@ -45,6 +44,8 @@ type partition struct {
 	// certificate repository.
 	keyFile, certFile string
 	debug             bool
+	// stopped tells that the processes were stopped in this pass.
+	stopped bool
 }
 
 // newPartition reads what the master told of a partition. It does no I/O.
@@ -53,8 +54,8 @@ func (n *Node) newPartition(s *slap.ComputerPartition) (*partition, error) {
 	if err != nil {
 		return nil, compatf("Computer Partition id is empty.")
 	}
-	if id != filepath.Base(id) || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "\n\r[]\x00") {
-		return nil, fmt.Errorf("partition id %q is no usable directory name", id)
+	if err := checkPartitionID(id); err != nil {
+		return nil, err
 	}
 	p := &partition{
 		node: n, slap: s, id: id, log: n.log.With("partition", id),
@@ -71,6 +72,9 @@ func (n *Node) newPartition(s *slap.ComputerPartition) (*partition, error) {
 	switch {
 	case err == nil:
 		p.releaseURL = release.URI()
+		if err := checkReleaseURL(p.releaseURL); err != nil {
+			return nil, fmt.Errorf("partition %s: %w", id, err)
+		}
 		p.releaseDir = n.releaseDirectory(p.releaseURL)
 	case !errors.Is(err, slap.ErrNotFound):
 		return nil, err

@@ -16,8 +16,12 @@ const lastWords = 10 * time.Second
 // readPartitions asks the master for the partitions of the node.
 func (n *Node) readPartitions(ctx context.Context, only []string) ([]*slap.ComputerPartition, error) {
 	all, err := n.client.Computer(n.cfg.ComputerID).Partitions(ctx)
-	if err != nil || len(only) == 0 {
-		return all, err
+	if err != nil {
+		return nil, err
+	}
+	all = n.distinct(ctx, all)
+	if len(only) == 0 {
+		return all, nil
 	}
 	var known []string
 	selected := slices.DeleteFunc(slices.Clone(all), func(s *slap.ComputerPartition) bool {
@@ -39,6 +43,21 @@ func (n *Node) readPartitions(ctx context.Context, only []string) ([]*slap.Compu
 		return nil, compatf("Unknown partition: %s", unknown[0])
 	}
 	return nil, compatf("Unknown partitions: %s", strings.Join(unknown, ", "))
+}
+
+// distinct drops partitions that the master lists again: two jobs on one
+// directory would destroy each other's work.
+func (n *Node) distinct(ctx context.Context, all []*slap.ComputerPartition) []*slap.ComputerPartition {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(all), func(s *slap.ComputerPartition) bool {
+		id, err := s.ID()
+		again := err == nil && seen[id]
+		seen[id] = true
+		if again {
+			n.log.WarnContext(ctx, "the master lists a partition twice, only the first counts", "partition", id)
+		}
+		return again
+	})
 }
 
 // prepare is what comes before a job on a partition: it is sorted out when it
@@ -83,7 +102,7 @@ func (p *partition) tidyFree(ctx context.Context) error {
 	if err := p.files.RemoveTree(agentDirectory); err != nil {
 		return err
 	}
-	if err := p.files.Delete(timestampFile); err != nil {
+	if err := p.files.RemoveTree(timestampFile); err != nil {
 		return err
 	}
 	names, err := p.files.Names(".")

@@ -47,6 +47,7 @@ func (n *Node) Software(ctx context.Context, o SoftwareOptions) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
+	releases = n.distinctReleases(ctx, releases)
 	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, releases, nil, func(ctx context.Context, s *slap.SoftwareRelease) Outcome {
 		r := &release{node: n, slap: s, url: s.URI(), dir: n.releaseDirectory(s.URI()), options: o}
 		r.log = n.log.With("software", r.url)
@@ -57,6 +58,20 @@ func (n *Node) Software(ctx context.Context, o SoftwareOptions) (*Report, error)
 	}
 	n.log.InfoContext(ctx, "Finished software releases.")
 	return report, context.Cause(ctx)
+}
+
+// distinctReleases drops releases that the master lists again: two builds in
+// one directory would destroy each other's work.
+func (n *Node) distinctReleases(ctx context.Context, all []*slap.SoftwareRelease) []*slap.SoftwareRelease {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(all), func(s *slap.SoftwareRelease) bool {
+		again := seen[s.URI()]
+		seen[s.URI()] = true
+		if again {
+			n.log.WarnContext(ctx, "the master lists a software release twice, only the first counts", "software", s.URI())
+		}
+		return again
+	})
 }
 
 // job does what the master wants with one release and tells it if that fails.
@@ -86,6 +101,9 @@ func (r *release) job(ctx context.Context) Outcome {
 
 // process builds or removes one release.
 func (r *release) process(ctx context.Context) (Action, error) {
+	if err := checkReleaseURL(r.url); err != nil {
+		return ActionSkipped, err
+	}
 	var steps []releaseStep
 	action := ActionProcessed
 	switch state := r.slap.State(); state {

@@ -8,5 +8,5 @@ type removeErrorFile struct{}
 func (removeErrorFile) name() string { return "remove the error file" }
 
 func (removeErrorFile) run(_ context.Context, p *partition) error {
-	return p.files.Delete(p.errorFile())
+	return p.files.RemoveTree(p.errorFile())
 }

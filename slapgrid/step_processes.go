@@ -3,6 +3,8 @@ package slapgrid
 import (
 	"context"
 	"fmt"
+
+	"github.com/slapos/slapos-go/slap"
 )
 
 // startProcesses tells the supervisor about the programs of the partition and
@@ -33,4 +35,21 @@ type stopProcesses struct{}
 
 func (stopProcesses) name() string { return "stop" }
 
-func (stopProcesses) run(ctx context.Context, p *partition) error { return p.removeGroups(ctx) }
+func (stopProcesses) run(ctx context.Context, p *partition) error {
+	if err := p.removeGroups(ctx); err != nil {
+		return err
+	}
+	p.stopped = true
+	return nil
+}
+
+// stopAfterFailure stops a partition that must not run, however early its
+// processing failed: its user could make that fail, and the master wins.
+func (p *partition) stopAfterFailure(ctx context.Context) {
+	if p.stopped || ctx.Err() != nil || p.state != slap.StateStopped && p.state != slap.StateDestroyed {
+		return
+	}
+	if err := (stopProcesses{}).run(ctx, p); err != nil {
+		p.log.ErrorContext(ctx, "cannot stop the partition", "error", err)
+	}
+}

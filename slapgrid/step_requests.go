@@ -13,7 +13,7 @@ import (
 func (p *partition) requestsFile() string { return ".slapos-request-transaction-" + p.id }
 
 // forgetRequests removes the list of what an earlier run requested.
-func (p *partition) forgetRequests() error { return p.files.Delete(p.requestsFile()) }
+func (p *partition) forgetRequests() error { return p.files.RemoveTree(p.requestsFile()) }
 
 // reportRequests tells the master which instances this one requested while it
 // was deployed, so that others are no longer kept. Without a list nothing is

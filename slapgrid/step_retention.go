@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
+	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 )
 
 // recordRetention notes, at the first deployment, for how many days the
@@ -18,8 +19,8 @@ type recordRetention struct{}
 func (recordRetention) name() string { return "record the retention delay" }
 
 func (recordRetention) run(ctx context.Context, p *partition) error {
-	if p.files.Exists(retentionDelayFile) {
-		return nil
+	if _, found, err := p.readNumber(ctx, retentionDelayFile); err != nil || found {
+		return err
 	}
 	text, ok := p.slap.Filter().String("retention_delay")
 	days, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
@@ -35,17 +36,12 @@ func (recordRetention) run(ctx context.Context, p *partition) error {
 // writeRetention writes a number for the owner of the software root, so that
 // the partition cannot change it through the file.
 func (p *partition) writeRetention(name string, value float64) error {
-	if err := p.files.Write(name, []byte(pythonFloat(value)), 0o644, false); err != nil {
-		return err
-	}
-	info, err := os.Stat(p.node.cfg.SoftwareRoot)
+	owner, err := child.Owner(p.node.cfg.SoftwareRoot)
 	if err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && os.Getuid() == 0 {
-		return p.files.Lchown(name, int(st.Uid), int(st.Gid))
-	}
-	return nil
+	files := confined.Dir{Root: p.files.Root, Owner: confined.Owner{UID: owner.UID, GID: owner.GID}}
+	return files.Write(name, []byte(pythonFloat(value)), 0o644, true)
 }
 
 // pythonFloat prints a number as Python does: always with a point or exponent.

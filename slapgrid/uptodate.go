@@ -53,7 +53,7 @@ func (p *partition) checkUpToDate(force bool) (bool, error) {
 	if err == nil && !force && upToDate(string(data), processed, p.timestamp, periodicity, p.node.now()) {
 		return true, nil
 	}
-	return false, p.files.Delete(timestampFile)
+	return false, p.files.RemoveTree(timestampFile)
 }
 
 // forgetPeriodicity removes the wish of a release.

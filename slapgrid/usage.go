@@ -156,7 +156,7 @@ func (j *usageJob) destroy(ctx context.Context) (Action, error) {
 		return ActionKept, nil
 	}
 	p.log.InfoContext(ctx, fmt.Sprintf("Destroying Computer Partition %s...", p.id))
-	allowed, err := p.retentionOver()
+	allowed, err := p.retentionOver(ctx)
 	if err != nil {
 		return ActionKept, err
 	}

@@ -34,10 +34,13 @@ func (j *usageJob) runPrograms(ctx context.Context) error {
 	for _, name := range names {
 		c := p.command(filepath.Join(p.dir, "etc", "report", name), target)
 		c.Dir = filepath.Join(p.dir, "etc", "report")
-		c.Env = child.CleanEnviron(p.node.cfg.Environ, p.owner.Home)
+		c.Env, c.Timeout = child.CleanEnviron(p.node.cfg.Environ, p.owner.Home), p.programLimit()
 		res, err := child.Run(ctx, c)
 		if err != nil {
 			p.log.ErrorContext(ctx, fmt.Sprintf("Cannot run usage script(s) for '%s':", p.id), "error", err)
+			if _, late := errors.AsType[*child.TimeoutError](err); late {
+				failed = append(failed, fmt.Sprintf("Script '%s' failed: %v", name, err))
+			}
 			continue
 		}
 		if res.ExitCode != 0 {

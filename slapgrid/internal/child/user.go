@@ -86,7 +86,7 @@ func supplementary(account *user.User, gid int) []uint32 {
 }
 
 func (u User) mustSwitch() bool {
-	return os.Getuid() == 0 && os.Getgid() == 0 && u.UID != 0 && u.GID != 0
+	return os.Getuid() == 0 && u.UID != 0 && u.GID != 0
 }
 
 // RootError refuses to run other people's code as root.
@@ -96,14 +96,19 @@ func (e *RootError) Error() string {
 	return fmt.Sprintf("Dropping privileges to uid = %d or gid = %d is too dangerous", e.UID, e.GID)
 }
 
+// Check refuses a root account, unless that is allowed.
+func (u User) Check(allowRoot bool) error {
+	if (u.UID == 0 || u.GID == 0) && !allowRoot {
+		return &RootError{u.UID, u.GID}
+	}
+	return nil
+}
+
 // credential returns what a child switches to; nil keeps the agent's account,
 // which is right when the agent is not root.
 func (u User) credential(allowRoot bool) (*syscall.Credential, error) {
-	if u.UID == 0 || u.GID == 0 {
-		if !allowRoot {
-			return nil, &RootError{u.UID, u.GID}
-		}
-		return nil, nil
+	if err := u.Check(allowRoot); err != nil {
+		return nil, err
 	}
 	if !u.mustSwitch() {
 		return nil, nil

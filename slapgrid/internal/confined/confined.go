@@ -63,6 +63,22 @@ func (d *Dir) Read(name string) ([]byte, error) {
 	return data, err
 }
 
+// ReadOf is Read for a file that the owner of the directory must not have
+// made: as root it refuses one that belongs neither to root nor to uid, with
+// fs.ErrPermission.
+func (d *Dir) ReadOf(name string, uid int) ([]byte, error) {
+	f, info, err := d.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if os.Getuid() == 0 && (!ok || st.Uid != 0 && int(st.Uid) != uid) {
+		return nil, &fs.PathError{Op: "read", Path: path.Join(d.Name(), name), Err: fs.ErrPermission}
+	}
+	return readAll(f, info.Size())
+}
+
 // ReadForeign returns the content of a regular file of another user, at a path
 // that may contain links. As root it reads only what that user can read as
 // well: a link must not make the agent copy the secrets of others.
@@ -186,7 +202,7 @@ func (d *Dir) MakeDir(name string, perm fs.FileMode) error {
 	if errors.Is(err, fs.ErrExist) {
 		info, err := d.Lstat(name)
 		if err == nil && !info.IsDir() {
-			err = &fs.PathError{Op: "mkdir", Path: name, Err: errors.New("exists and is no directory")}
+			err = &fs.PathError{Op: "mkdir", Path: path.Join(d.Name(), name), Err: errors.New("exists and is no directory")}
 		}
 		return err
 	}
