@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +28,23 @@ func openLog(path string, untrusted bool) (*os.File, error) {
 	if err != nil || !untrusted {
 		return f, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: %w", path, errNotRegular)
-	}
-	if err != nil {
+	if err := private(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// private refuses what is no regular file, or has another name elsewhere: it
+// may be somebody else's file.
+func private(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && st.Nlink > 1 {
+		return fmt.Errorf("%s: %w, or has several names: remove it", f.Name(), errNotRegular)
+	}
+	return nil
 }
 
 // rotateLog bounds the log file c.File: when it reached MaxBytes its end is copied to
@@ -58,6 +68,9 @@ func rotateLog(c logConfig) (rotated bool, err error) {
 		return false, err
 	}
 	defer f.Close()
+	if err := private(f); err != nil {
+		return false, err
+	}
 	if c.Backups > 0 {
 		if err := copyToBackup(f, c); err != nil {
 			return false, fmt.Errorf("rotate %s: %w", c.File, err)

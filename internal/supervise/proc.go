@@ -82,11 +82,30 @@ func procEnviron(pid int) map[string]string {
 	return env
 }
 
+// procUID returns the real user of a process: who started it, also when the
+// program is set-user-id.
+func procUID(pid int) (int, error) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			if fields := strings.Fields(ids); len(fields) > 0 {
+				return strconv.Atoi(fields[0])
+			}
+		}
+	}
+	return 0, errors.New("process status: no user")
+}
+
 // findSpawned looks for processes that a daemon with this server URL started:
 // leaders of their own session with its variables in their environment. It
 // returns the oldest for each group:name. Used after an unclean end only, for a
-// process that was started but not yet noted in the state file.
-func findSpawned(serverURL string) (map[string]int, error) {
+// process that was started but not yet noted in the state file. Anybody can have
+// such an environment, so that wanted tells of each group:name the user who runs
+// it; processes of others are not looked at.
+func findSpawned(serverURL string, wanted map[string]int) (map[string]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -107,6 +126,10 @@ func findSpawned(serverURL string) (map[string]int, error) {
 			continue
 		}
 		key := env["SUPERVISOR_GROUP_NAME"] + ":" + env["SUPERVISOR_PROCESS_NAME"]
+		user, known := wanted[key]
+		if uid, err := procUID(pid); err != nil || !known || uid != user {
+			continue
+		}
 		if ticks, ok := oldest[key]; !ok || info.ticks < ticks {
 			found[key], oldest[key] = pid, info.ticks
 		}

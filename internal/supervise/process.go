@@ -128,6 +128,14 @@ func flatten(env map[string]string) []string {
 	return list
 }
 
+// uid is the user that the program runs as.
+func (p *process) uid() int {
+	if c := p.credential(); c != nil {
+		return int(c.Uid)
+	}
+	return os.Getuid()
+}
+
 // credential is the identity of the program, or nil to keep the daemon's:
 // nobody but root can switch (slapgrid.md 4.1).
 func (p *process) credential() *syscall.Credential {

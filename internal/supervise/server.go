@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,11 +21,19 @@ import (
 	"github.com/slapos/slapos-go/internal/xmlrpc"
 )
 
+// longestSocket is how long the path of a socket may be, in bytes: the kernel's
+// structure has 108, of which one ends the text.
+const longestSocket = 107
+
 // listen makes the socket of the configuration. One that nobody serves any more
 // is replaced; if something answers on it, that is ErrAlreadyRunning.
 func listen(ctx context.Context, cfg *config) (net.Listener, error) {
 	if info, err := os.Lstat(cfg.socket); err == nil && info.Mode().Type() != fs.ModeSocket {
 		return nil, fmt.Errorf("socket of the supervisor: %s is in the way: it is no socket", cfg.socket)
+	}
+	if len(cfg.socket) > longestSocket {
+		return nil, fmt.Errorf("socket of the supervisor: %s has %d bytes and a socket may have %d at most: use a shorter instance root",
+			cfg.socket, len(cfg.socket), longestSocket)
 	}
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", cfg.socket)
@@ -36,7 +46,8 @@ func listen(ctx context.Context, cfg *config) (net.Listener, error) {
 		return nil, fmt.Errorf("socket of the supervisor: %w", err)
 	}
 	// Made under another name, so that it appears with its mode and owner.
-	temporary := fmt.Sprintf("%s.%d", cfg.socket, os.Getpid())
+	// That one is short, as the socket's own may be almost too long.
+	temporary := filepath.Join(filepath.Dir(cfg.socket), "."+strconv.FormatInt(int64(os.Getpid()), 36))
 	if err := remove(temporary); err != nil {
 		return nil, err
 	}

@@ -212,7 +212,13 @@ func (p *process) recallLogs(saved [2]logConfig) {
 // adoptUnnoted adopts processes that the earlier daemon had started but not
 // yet noted when it ended.
 func (d *daemon) adoptUnnoted() error {
-	found, err := findSpawned(d.cfg.serverURL())
+	users := map[string]int{}
+	for _, g := range d.groups {
+		for _, p := range g.processes {
+			users[g.config.Name+":"+p.config.Name] = p.uid()
+		}
+	}
+	found, err := findSpawned(d.cfg.serverURL(), users)
 	if err != nil {
 		return err
 	}

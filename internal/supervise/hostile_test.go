@@ -1,0 +1,240 @@
+package supervise
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/internal/supervise/client"
+)
+
+// stranger starts a process that no daemon knows, in a session of its own.
+func stranger(t *testing.T, env []string, credential *syscall.Credential) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "1000")
+	cmd.Env, cmd.Dir = env, "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: credential}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // the test may have ended it
+		_ = cmd.Wait()
+	})
+	return cmd
+}
+
+// TestImpostor: a user who dresses up a process as a program of somebody else
+// does not get it adopted after an unclean end.
+func TestImpostor(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("without root there is one user only")
+	}
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+	s.launch(t, s)
+	stranger(t, []string{
+		"SUPERVISOR_SERVER_URL=unix://" + s.dir + "/sv.sock", "SUPERVISOR_GROUP_NAME=part", "SUPERVISOR_PROCESS_NAME=a",
+	}, &syscall.Credential{Uid: 65534, Gid: 65534})
+	s.killDaemon(t)
+	s.write(t, "supervisord.pid.state", "{")
+	s.launch(t, s)
+	require.Equal(t, client.Stopped, s.info(t, "part:a").State)
+}
+
+// TestRecycledNumber: a process that got the number of one of ours is neither
+// adopted nor ended.
+func TestRecycledNumber(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": "/bin/sleep 1000", "b": "/bin/sleep 1000"})
+	s.launch(t, s)
+	for _, name := range []string{"part:a", "part:b"} {
+		require.NoError(t, s.client.StartProcess(t.Context(), name, true))
+	}
+	pid := s.info(t, "part:a").PID
+	s.killDaemon(t)
+	other := stranger(t, nil, nil).Process.Pid
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+
+	var state savedState
+	path := filepath.Join(s.dir, "supervisord.pid.state")
+	require.NoError(t, json.Unmarshal([]byte(content(t, path)), &state))
+	for _, g := range state.Groups {
+		if p, ok := g.Processes["a"]; ok {
+			p.PID = other // its start time is that of the dead one
+			g.Processes["a"] = p
+		}
+	}
+	text, err := json.Marshal(state)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	s.launch(t, s)
+	require.Equal(t, client.Exited, s.info(t, "part:a").State)
+	require.Equal(t, client.Running, s.info(t, "part:b").State)
+	_, err = s.client.StopAll(t.Context(), true)
+	require.NoError(t, err)
+	info, err := readProc(other)
+	require.NoError(t, err)
+	require.False(t, info.dead(), "the stranger lives on")
+}
+
+// TestOddStates: whatever is in the state file, the daemon starts.
+func TestOddStates(t *testing.T) {
+	for _, text := range []string{
+		"", "null", "[]", "\x00", `{"version":1,"groups":null}`, `{"version":-1}`,
+		`{"version":1,"boot":"` + bootID() + `","groups":[{"config":{"Name":""},"processes":{"x":{"pid":-1},"y":{"pid":1,"ticks":0}}}]}`,
+		`{"version":1,"boot":"` + bootID() + `","groups":[{"config":{"Name":"part"},"processes":{"a":{"pid":99999999,"state":20}}}]}`,
+	} {
+		s := newSite(t, implementations()["embedded"])
+		s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+		s.write(t, "supervisord.pid.state", text)
+		s.launch(t, s)
+		require.False(t, s.info(t, "part:a").State == client.Running)
+		s.shutdown(t)
+	}
+}
+
+// TestRudeClients: half a request, nonsense and a body without end neither
+// stop the daemon nor keep others from it.
+func TestRudeClients(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+	s.launch(t, s)
+	dial := func() net.Conn {
+		conn, err := net.Dial("unix", filepath.Join(s.dir, "sv.sock"))
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return conn
+	}
+	for range 50 {
+		for _, half := range []string{
+			"", "POST /RPC2 HT", "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<methodCall>",
+			"\x16\x03\x01", "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		} {
+			_, err := dial().Write([]byte(half))
+			require.NoError(t, err)
+		}
+	}
+	endless := dial()
+	_, err := fmt.Fprintf(endless, "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 1<<30)
+	require.NoError(t, err)
+	piece := []byte(strings.Repeat("<", 1<<20))
+	for sent := 0; sent < 1<<30; sent += len(piece) {
+		require.NoError(t, endless.SetWriteDeadline(time.Now().Add(30*time.Second)))
+		if _, err = endless.Write(piece); err != nil {
+			break
+		}
+	}
+	require.ErrorIs(t, err, syscall.EPIPE, "the daemon stops reading")
+	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	s.becomes(t, "part:a", client.Running)
+	s.shutdown(t)
+}
+
+// TestCrowd: many programs that fork and end at once, under reloads: all are
+// noticed and none is left waiting to be collected.
+func TestCrowd(t *testing.T) {
+	count := 60
+	if os.Getenv("SLAPOS_SOAK") != "" {
+		count = 1000
+	}
+	s := newSite(t, implementations()["embedded"])
+	programs := map[string]string{}
+	fork := s.script(t, "fork.sh", "(sleep 0.1 &) ; exit 0")
+	for i := range count {
+		programs[fmt.Sprintf("p%d", i)] = fork
+	}
+	s.group(t, "crowd", programs)
+	s.launch(t, s)
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range 5 {
+				if _, err := s.client.ReloadConfig(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	_, err := s.client.StartProcessGroup(t.Context(), "crowd", false)
+	wait.Wait()
+	require.NoError(t, err)
+	daemon, err := s.client.PID(t.Context())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		all, err := s.client.AllProcessInfo(t.Context())
+		require.NoError(t, err)
+		for _, p := range all {
+			if p.Group == "crowd" && p.State != client.Exited {
+				return false
+			}
+		}
+		return true
+	}, time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", daemon, daemon))
+		return err != nil || len(children) == 0
+	}, time.Minute, 20*time.Millisecond)
+}
+
+// TestLogOnAFullDisk: output that cannot be written is the program's affair;
+// the daemon goes on.
+func TestLogOnAFullDisk(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.program(t, "full", "command="+s.script(t, "talk.sh", "echo x; sleep 1000"), "autostart=true", "startsecs=0", "stdout_logfile=/dev/full", "stderr_logfile=/dev/full")
+	s.program(t, "nowhere", "command=/bin/sleep 1000", "autostart=true", "startsecs=0", "startretries=0", "stdout_logfile="+s.dir+"/no/such/dir/log")
+	s.launch(t, s)
+	s.becomes(t, "full", client.Running)
+	s.becomes(t, "nowhere", client.Fatal)
+	s.shutdown(t)
+}
+
+// TestSocketPath: the longest path of a socket works, a longer one is told.
+func TestSocketPath(t *testing.T) {
+	for length, works := range map[int]bool{longestSocket: true, longestSocket + 1: false} {
+		s := newSite(t, implementations()["embedded"])
+		long := filepath.Join(s.dir, strings.Repeat("d", length-len(s.dir)-len("//sv.sock")))
+		require.NoError(t, os.Mkdir(long, 0o700))
+		s.write(t, "supervisord.conf", strings.ReplaceAll(content(t, s.conf), s.dir+"/sv.sock", long+"/sv.sock"))
+		err := Launch(t.Context(), LaunchOptions{
+			Command: []string{self(t)}, ConfigFile: s.conf, Env: []string{daemonVariable + "=" + s.conf},
+		})
+		if !works {
+			require.ErrorContains(t, err, "use a shorter instance root")
+			continue
+		}
+		require.NoError(t, err)
+		s.client, err = client.New(long + "/sv.sock")
+		require.NoError(t, err)
+		t.Cleanup(s.client.Close)
+		s.shutdown(t)
+	}
+}
+
+func self(t *testing.T) string {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	return program
+}
+
+// TestSharedLog: a log that is another name of somebody's file is not written.
+func TestSharedLog(t *testing.T) {
+	dir := t.TempDir()
+	victim, log := filepath.Join(dir, "victim"), filepath.Join(dir, "log")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	require.NoError(t, os.Link(victim, log))
+	_, err := openLog(log, true)
+	require.ErrorIs(t, err, errNotRegular)
+	_, err = rotateLog(logConfig{File: log, MaxBytes: 1, Backups: 1})
+	require.ErrorIs(t, err, errNotRegular)
+	require.Equal(t, "precious", content(t, victim))
+}
