@@ -247,6 +247,9 @@ func (c Config) check() (Config, error) {
 			*field.value = field.fallback
 		}
 	}
+	if err := checkReference(c.PartitionBaseName + "0"); err != nil {
+		return c, fmt.Errorf("option 'partition_base_name': %w", err)
+	}
 	if c.Addresses == nil {
 		c.Addresses = []Address{
 			{Addr: "127.0.0.1", Netmask: "255.255.255.255"},

@@ -68,6 +68,13 @@ func TestWhatIsNotSupportedIsRefused(t *testing.T) {
 	}
 }
 
+func TestBaseNameLeadsNowhereElse(t *testing.T) {
+	cfg, err := ParseConfig(sections(map[string]string{"partition_base_name": "../part"}), nil)
+	require.NoError(t, err)
+	_, err = Load(cfg)
+	require.EqualError(t, err, `option 'partition_base_name': "../part0" cannot be the name of a partition's directory`)
+}
+
 func TestDefinitionFile(t *testing.T) {
 	dir := t.TempDir()
 	cfg, err := ParseConfig(sections(nil), nil)

@@ -56,6 +56,14 @@ func Format(ctx context.Context, cfg Config, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Client == nil {
+		// Made first, though used last: a configuration that it cannot be made
+		// from changes nothing.
+		if o.Client, err = newClient(cfg, o.Logger); err != nil {
+			return err
+		}
+		defer o.Client.CloseIdleConnections()
+	}
 	warnOfRoots(o.Logger, cfg, c)
 	o.Logger.InfoContext(ctx, "Updating computer")
 	found, err := Inspect(ctx, o.Host, cfg, c)
@@ -75,7 +83,7 @@ func Format(ctx context.Context, cfg Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := post(ctx, cfg, c, o); err != nil {
+	if err := post(ctx, c, o); err != nil {
 		return fmt.Errorf("%w: %w", ErrOffline, err)
 	}
 	o.Logger.InfoContext(ctx, "slapos successfully prepared the computer.")
@@ -95,21 +103,13 @@ func warnOfRoots(log *slog.Logger, cfg Config, c *Computer) {
 }
 
 // post tells the master about the computer.
-func post(ctx context.Context, cfg Config, c *Computer, o Options) error {
-	client := o.Client
-	if client == nil {
-		var err error
-		if client, err = newClient(cfg, o.Logger); err != nil {
-			return err
-		}
-		defer client.CloseIdleConnections()
-	}
+func post(ctx context.Context, c *Computer, o Options) error {
 	xml, err := c.MarshalWire()
 	if err != nil {
 		return err
 	}
-	o.Logger.InfoContext(ctx, fmt.Sprintf("Posting information to '%s'", client.URL()))
-	err = client.Computer(c.Reference).UpdateConfiguration(ctx, xml)
+	o.Logger.InfoContext(ctx, fmt.Sprintf("Posting information to '%s'", o.Client.URL()))
+	err = o.Client.Computer(c.Reference).UpdateConfiguration(ctx, xml)
 	if errors.Is(err, slap.ErrNotFound) {
 		return fmt.Errorf("the master does not know this node, or computer_id (%s) and certificates do not match: %w", c.Reference, err)
 	}

@@ -144,6 +144,15 @@ func TestMasterDown(t *testing.T) {
 	require.DirExists(t, cfg.InstanceRoot+"/slappart0")
 }
 
+// TestMasterThatCannotBe refuses a wrong address before anything is touched.
+func TestMasterThatCannotBe(t *testing.T) {
+	cfg := config(t, "nonsense")
+	err := slapformat.Format(t.Context(), cfg, slapformat.Options{Host: newPlace(1000)})
+	require.ErrorContains(t, err, "nonsense")
+	require.NotErrorIs(t, err, slapformat.ErrOffline)
+	require.NoDirExists(t, cfg.InstanceRoot)
+}
+
 // full is a machine that breaks at a step.
 type full struct{ *place }
 

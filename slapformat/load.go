@@ -101,7 +101,7 @@ func readBounded(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxStateFile {
-		return nil, fmt.Errorf("%s is not a file of a usual size", path)
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxStateFile)
 	}
 	return os.ReadFile(path)
 }

@@ -151,7 +151,7 @@ func TestLoad(t *testing.T) {
 	require.EqualError(t, err, "Configuration file does not exist: "+path)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = Load(dir)
-	require.EqualError(t, err, "Cannot parse configuration file: "+dir)
+	require.EqualError(t, err, "Cannot parse configuration file: "+dir+"\nis a directory")
 	require.NoError(t, os.WriteFile(path, []byte("[a]\nb = %\n"), 0o600))
 	f, err := LoadRaw(path)
 	require.NoError(t, err)

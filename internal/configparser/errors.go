@@ -1,7 +1,9 @@
 package configparser
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 )
@@ -17,7 +19,12 @@ func (e *LoadError) Error() string {
 	if e.Missing {
 		return "Configuration file does not exist: " + e.Path
 	}
-	return "Cannot parse configuration file: " + e.Path
+	reason := e.Err
+	var operation *fs.PathError
+	if errors.As(reason, &operation) {
+		reason = operation.Err
+	}
+	return fmt.Sprintf("Cannot parse configuration file: %s\n%v", e.Path, reason)
 }
 
 // Unwrap returns what the operating system said.
