@@ -54,7 +54,12 @@ func serveDatabase(path string) error {
 // startChild starts a process that serves a database.
 func startChild(t *testing.T, path string) (process *os.Process, address string) {
 	t.Helper()
-	child := exec.Command(os.Args[0])
+	return startChildBy(t, path, exec.Command(os.Args[0]))
+}
+
+// startChildBy is startChild with a command that runs this program.
+func startChildBy(t *testing.T, path string, child *exec.Cmd) (process *os.Process, address string) {
+	t.Helper()
 	child.Env = append(os.Environ(), childDatabase+"="+path)
 	child.Stderr = os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -24,6 +24,7 @@ type config struct {
 	clock         func() time.Time
 	maxBody       int64
 	cacheSize     int
+	timeouts      timeouts
 	authenticator Authenticator
 	authorizer    Authorizer
 }
@@ -45,6 +46,7 @@ func defaults() config {
 		clock:      time.Now,
 		maxBody:    DefaultMaxBody,
 		cacheSize:  defaultCacheSize,
+		timeouts:   timeoutsByDefault(),
 
 		authenticator: open{},
 		authorizer:    open{},

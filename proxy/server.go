@@ -79,25 +79,35 @@ func (s *Server) Close() error {
 
 // Limits of a connection.
 const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 60 * time.Second
-	writeTimeout      = 120 * time.Second
-	idleTimeout       = 120 * time.Second
-	shutdownTimeout   = 10 * time.Second
-	maxHeaderBytes    = 64 << 10
+	shutdownTimeout = 10 * time.Second
+	maxHeaderBytes  = 64 << 10
 )
+
+// timeouts bound the parts of a call, so that a caller who sends or reads slowly
+// keeps its connection for some time only.
+type timeouts struct {
+	header time.Duration // reading the header
+	read   time.Duration // reading header and body
+	write  time.Duration // from the header to the end of the answer
+	idle   time.Duration // between two calls
+}
+
+func timeoutsByDefault() timeouts {
+	return timeouts{header: 10 * time.Second, read: 60 * time.Second, write: 120 * time.Second, idle: 120 * time.Second}
+}
 
 // Serve accepts connections until ctx ends; it then lets running calls finish,
 // for a few seconds, and returns nil. It closes the listener, not the Server.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
 		Handler:           s,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: s.config.timeouts.header,
+		ReadTimeout:       s.config.timeouts.read,
+		WriteTimeout:      s.config.timeouts.write,
+		IdleTimeout:       s.config.timeouts.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(s.config.logger.Handler(), slog.LevelDebug),
+		// What arrives here concerns the operator: no connection can be accepted.
+		ErrorLog: slog.NewLogLogger(s.config.logger.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
