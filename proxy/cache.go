@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"container/list"
+	"fmt"
 	"sync"
 )
 
@@ -17,6 +18,11 @@ type bodyCache struct {
 
 // cacheKey names an answer: a computer's, or a partition's.
 type cacheKey struct{ computer, partition string }
+
+// at is one text for an answer and its version.
+func (k cacheKey) at(version uint64) string {
+	return fmt.Sprintf("%d %q %q", version, k.computer, k.partition)
+}
 
 type cached struct {
 	key     cacheKey

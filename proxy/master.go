@@ -8,7 +8,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/slapos/slapos-go/internal/marshal"
+	"golang.org/x/sync/singleflight"
+
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
@@ -17,6 +18,8 @@ import (
 type master struct {
 	store      store.Store
 	cache      *bodyCache
+	building   singleflight.Group
+	scratch    scratch
 	clock      func() time.Time
 	log        *slog.Logger
 	computerID string
@@ -118,25 +121,46 @@ func (m *master) partitionBody(ctx context.Context, p Principal, computer, refer
 
 // body answers from the cache while nothing that is shown has changed. The
 // version is read before the snapshot: a body is then never older than the
-// version it is kept under.
+// version it is kept under. Calls that miss the same version at the same time
+// share one building of it.
 func (m *master) body(ctx context.Context, key cacheKey, build func(store.Reader) (any, error)) ([]byte, error) {
 	version := m.store.Version(key.computer, key.partition)
 	if body, ok := m.cache.get(key, version); ok {
 		return body, nil
 	}
+	// Whoever came first may go away before the others have their answer.
+	ctx = context.WithoutCancel(ctx)
+	body, err, _ := m.building.Do(key.at(version), func() (any, error) {
+		// It may have been completed between the look into the cache and now.
+		if body, ok := m.cache.get(key, version); ok {
+			return body, nil
+		}
+		body, err := m.build(ctx, key, build)
+		if err == nil {
+			m.cache.put(key, version, body)
+		}
+		return body, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return body.([]byte), nil
+}
+
+// build marshals what a function reads from a snapshot.
+func (m *master) build(ctx context.Context, key cacheKey, read func(store.Reader) (any, error)) ([]byte, error) {
 	var value any
 	err := m.store.View(ctx, func(r store.Reader) (err error) {
-		value, err = build(r)
+		value, err = read(r)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	body, err := marshal.Marshal(value)
+	body, err := m.scratch.marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("answer about computer %q, partition %q: %w", key.computer, key.partition, err)
 	}
-	m.cache.put(key, version, body)
 	return body, nil
 }
 
