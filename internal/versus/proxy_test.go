@@ -4,21 +4,26 @@ package versus
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // BenchmarkFullComputer reads a computer of 500 instances, which is what each
 // pass of an agent begins with.
 func BenchmarkFullComputer(b *testing.B) {
-	read(b, "getFullComputerInformation?computer_id=computer", 4)
+	read(b, []string{"getFullComputerInformation?computer_id=computer"}, 4)
 }
 
-// BenchmarkPartition reads one partition of a computer of 500 instances.
+// BenchmarkPartition reads single partitions of a computer of 500 instances.
 func BenchmarkPartition(b *testing.B) {
-	read(b, "registerComputerPartition?computer_reference=computer&computer_partition_reference=slappart250", 80)
+	paths := make([]string, 100)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("registerComputerPartition?computer_reference=computer&computer_partition_reference=slappart%d", 5*i)
+	}
+	read(b, paths, 160)
 }
 
 // BenchmarkAllocate requests instances for free partitions, each answered once
@@ -45,8 +50,9 @@ func BenchmarkAllocate(b *testing.B) {
 	}
 }
 
-// read measures one address: an operation is a number of requests by 4 clients.
-func read(b *testing.B, address string, least int) {
+// read measures reads with 4 clients; an operation is a number of requests, which
+// take the paths in turn. Every path was read once before the measure.
+func read(b *testing.B, paths []string, least int) {
 	const partitions, clients = 500, 4
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
@@ -54,25 +60,18 @@ func read(b *testing.B, address string, least int) {
 			m := implementation.start(b)
 			m.format(b, "computer", partitions)
 			m.allocate(b, "computer", partitions, 1)
-			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
-			defer client.CloseIdleConnections()
-			size := get(b, client, m.url+address)
+			b.ReportMetric(m.memory(b)/(1<<20), "MiB-before")
+			loads := make([]*load, clients)
+			for i := range loads {
+				loads[i] = newLoad(b, m, paths)
+			}
 			b.ResetTimer()
 			for range b.N {
-				done := make(chan bool)
-				for range clients {
-					go func() {
-						for range requests / clients {
-							if get(b, client, m.url+address) != size {
-								b.Error("the answer changed")
-							}
-						}
-						done <- true
-					}()
+				var group errgroup.Group
+				for i, l := range loads {
+					group.Go(func() error { return l.run(i, requests/clients) })
 				}
-				for range clients {
-					<-done
-				}
+				require.NoError(b, group.Wait())
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(b.N*requests)/b.Elapsed().Seconds(), "requests/s")
@@ -81,17 +80,38 @@ func read(b *testing.B, address string, least int) {
 	}
 }
 
-// get returns the length of an answer.
-func get(b *testing.B, client *http.Client, url string) int64 {
-	answer, err := client.Get(url)
-	if err != nil {
-		b.Error(err)
-		return -1
+// load reads paths whose answers it knows the length of.
+type load struct {
+	*loader
+	requests [][]byte
+	sizes    []int
+}
+
+// newLoad reads every path once.
+func newLoad(b *testing.B, m master, paths []string) *load {
+	b.Helper()
+	l := &load{loader: newLoader(b, m)}
+	b.Cleanup(func() { require.NoError(b, l.close()) })
+	for _, path := range paths {
+		request := l.getRequest(path)
+		size, err := l.get(request)
+		require.NoError(b, err, path)
+		l.requests, l.sizes = append(l.requests, request), append(l.sizes, size)
 	}
-	defer answer.Body.Close()
-	size, err := io.Copy(io.Discard, answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		b.Errorf("%s: %s, %v", url, answer.Status, err)
+	return l
+}
+
+// run reads a number of answers.
+func (l *load) run(first, count int) error {
+	for i := first; i < first+count; i++ {
+		n := i % len(l.requests)
+		size, err := l.get(l.requests[n])
+		if err != nil {
+			return err
+		}
+		if size != l.sizes[n] {
+			return fmt.Errorf("the answer changed: %d bytes instead of %d", size, l.sizes[n])
+		}
 	}
-	return size
+	return nil
 }
