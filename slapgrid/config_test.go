@@ -48,6 +48,10 @@ func TestParseConfigDefaults(t *testing.T) {
 	require.Equal(t, 24*time.Hour, cfg.MaximumPeriodicity)
 	require.Equal(t, int64(1000<<20), cfg.SoftwareMinFreeSpace)
 	require.True(t, cfg.RootCheck)
+	require.False(t, cfg.Develop)
+	cfg, err = slapgrid.ParseConfig(sections{"slapos": mandatory(map[string]string{"develop": "false"})}, nil)
+	require.NoError(t, err)
+	require.False(t, cfg.Develop, "the reference takes any text for true")
 	require.Equal(t, "/opt/slapos/slapgrid-cp.pid", cfg.PIDFileInstance)
 }
 
@@ -70,6 +74,9 @@ func TestBadConfig(t *testing.T) {
 		"size":        {mandatory(map[string]string{"software_min_free_space": "12 parsec"}), "software_min_free_space: can't interpret '12 parsec'"},
 		"boolean":     {mandatory(map[string]string{"root_check": "maybe"}), "root_check: maybe is neither True nor False."},
 		"number":      {mandatory(map[string]string{"promise_timeout": "soon"}), "promise_timeout: 'soon' is not a whole number of seconds"},
+		"far":         {mandatory(map[string]string{"promise_timeout": "99999999999999"}), "promise_timeout: '99999999999999' is more than 3153600000 seconds"},
+		"past":        {mandatory(map[string]string{"maximal_delay": "-1"}), "maximal_delay: '-1' is negative"},
+		"develop":     {mandatory(map[string]string{"develop": "perhaps"}), "develop: perhaps is neither True nor False."},
 		"jobs":        {mandatory(map[string]string{"parallel": "-1"}), "parallel: '-1' is not a number of jobs"},
 	}
 	for name, tt := range tests {

@@ -113,7 +113,6 @@ func (v values) texts() Config {
 		Managers:              strings.FieldsFunc(v.get("manager_list"), blankOrComma),
 		Supervisor:            SupervisorKind(v.or("supervisor", string(SupervisorAuto))),
 		WatchdogProgram:       defaultWatchdogProgram,
-		Develop:               v.get("develop") != "",
 		PIDFileSoftware:       v.pidFile("software", "slapgrid-sr.pid"),
 		PIDFileInstance:       v.pidFile("instance", "slapgrid-cp.pid"),
 		PIDFileReport:         v.pidFile("report", "slapgrid-ur.pid"),
@@ -147,13 +146,13 @@ func (v values) numbers(cfg *Config) error {
 		return err
 	}
 	cfg.MaximumPeriodicity, cfg.AlwaysProcess = periodicity, periodicity == 0
-	if cfg.PromiseTimeout, err = v.seconds("promise_timeout", defaultPromiseTimeout); err != nil {
+	if cfg.PromiseTimeout, err = v.limit("promise_timeout", defaultPromiseTimeout); err != nil {
 		return err
 	}
-	if cfg.PartitionTimeout, err = v.seconds("partition_timeout", 0); err != nil {
+	if cfg.PartitionTimeout, err = v.limit("partition_timeout", 0); err != nil {
 		return err
 	}
-	if cfg.MaximalDelay, err = v.seconds("maximal_delay", 0); err != nil {
+	if cfg.MaximalDelay, err = v.limit("maximal_delay", 0); err != nil {
 		return err
 	}
 	if cfg.SoftwareMinFreeSpace, err = v.size("software_min_free_space"); err != nil {
@@ -171,6 +170,9 @@ func (v values) switches(cfg *Config) (err error) {
 		return err
 	}
 	if cfg.ForbidSupervisordLaunch, err = v.bool("forbid_supervisord_automatic_launch", false); err != nil {
+		return err
+	}
+	if cfg.Develop, err = v.anyBool("develop"); err != nil {
 		return err
 	}
 	if cfg.AllowRoot, err = v.bool("allow_root_owner", false); err != nil {
@@ -198,7 +200,22 @@ func (v values) seconds(key string, fallback time.Duration) (time.Duration, erro
 	if err != nil {
 		return 0, compatf("%s: '%s' is not a whole number of seconds", key, text)
 	}
+	if n < -maxSeconds || n > maxSeconds {
+		return 0, compatf("%s: '%s' is more than %d seconds", key, text, maxSeconds)
+	}
 	return time.Duration(n) * time.Second, nil
+}
+
+// maxSeconds bounds times, in seconds: a hundred years.
+const maxSeconds = 100 * 365 * 24 * 3600
+
+// limit is seconds for a time that cannot be negative.
+func (v values) limit(key string, fallback time.Duration) (time.Duration, error) {
+	d, err := v.seconds(key, fallback)
+	if err == nil && d < 0 {
+		err = compatf("%s: '%s' is negative", key, v.get(key))
+	}
+	return d, err
 }
 
 func (v values) size(key string) (int64, error) {
@@ -227,6 +244,18 @@ func (v values) bool(key string, fallback bool) (bool, error) {
 		return false, nil
 	}
 	return false, compatf("%s: %s is neither True nor False.", key, text)
+}
+
+// anyBool reads a truth value in all spellings of the INI format. The reference
+// takes any text for true, even false.
+func (v values) anyBool(key string) (bool, error) {
+	switch strings.ToLower(v.get(key)) {
+	case "1", "yes", "on":
+		return true, nil
+	case "0", "no", "off":
+		return false, nil
+	}
+	return v.bool(key, false)
 }
 
 // splitCommas splits a selection; entries are not stripped, as documented.
