@@ -162,6 +162,8 @@ type Result struct {
 	Code int
 	// Output is standard output and error, as they came.
 	Output string
+	// CPU is the processor time that the command and its children took.
+	CPU time.Duration
 }
 
 // String is the whole story, for messages of tests.
@@ -187,7 +189,10 @@ func (s *Sandbox) Run(t testing.TB, cmd *exec.Cmd) Result {
 	}
 	text, err := os.ReadFile(out.Name())
 	require.NoError(t, err)
-	return Result{Command: strings.Join(cmd.Args, " "), Code: cmd.ProcessState.ExitCode(), Output: string(text)}
+	return Result{
+		Command: strings.Join(cmd.Args, " "), Code: cmd.ProcessState.ExitCode(), Output: string(text),
+		CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(),
+	}
 }
 
 // killAll ends every process that belongs to the sandbox, by its id.
