@@ -38,7 +38,7 @@ func (e *engine) attributes(t token, typed bool, leaf *child) (string, error) {
 // xsiType resolves the name of a type and tells whether a leaf may have it.
 // Elements that hold elements have types without name: nothing is derived.
 func (e *engine) xsiType(name string, leaf *child) (string, bool) {
-	prefix, local, ok := split(strings.Trim(name, " \t\r\n"))
+	prefix, local, ok := split(name)
 	if !ok || leaf == nil {
 		return "", false
 	}

@@ -284,7 +284,7 @@ func TestNumber(t *testing.T) {
 	require.True(t, math.IsNaN(got))
 	for _, n := range []Number{
 		"", " ", "+INF", "inf", "Infinity", "nan", "-NaN", ".", "-", "e5", ".e5", "1e", "1e+", "1e1.5", "1 000", "1,5",
-		"1_000", "0x10", "1f", "12GB", "50%", "$5", "1/2", "true", "\u00a01", "\u0661", "\u22121",
+		"1_000", "0x10", "INF ", "NaN\n", "1f", "12GB", "50%", "$5", "1/2", "true", "\u00a01", "\u0661", "\u22121",
 	} {
 		require.False(t, n.Valid(), n)
 		_, err := n.Float64()

@@ -84,7 +84,7 @@ func (c *charReader) detect() {
 	case c.bom:
 	case strings.EqualFold(c.declared, "us-ascii"), strings.EqualFold(c.declared, "ascii"):
 		c.charset = ascii
-	case strings.EqualFold(c.declared, "iso-8859-1"), strings.EqualFold(c.declared, "latin1"), strings.EqualFold(c.declared, "latin-1"):
+	case strings.EqualFold(c.declared, "iso-8859-1"), strings.EqualFold(c.declared, "latin1"):
 		c.charset = latin1
 	}
 }
@@ -128,7 +128,7 @@ func (c *charReader) accepts(name string) bool {
 		return c.charset == utf16BigEndian
 	case "us-ascii", "ascii":
 		return c.charset == ascii || c.charset == utf8Bytes && c.bom
-	case "iso-8859-1", "latin1", "latin-1":
+	case "iso-8859-1", "latin1":
 		return c.charset == latin1
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 // Number is the text of a quantity or a price, as it stands in the document:
 // written back, it is the same. Its grammar is that of the schema: decimal
 // digits with optional sign, point and exponent, or INF, -INF, NaN, with white
-// space around.
+// space around; but none may follow the last three, as libxml2 allows none.
 type Number string
 
 // The numbers that are not finite. They are legal and useless in a sum.
@@ -32,12 +32,10 @@ func FormatNumber(f float64) (Number, error) {
 
 // Valid tells whether n has the form of a number.
 func (n Number) Valid() bool {
-	text := n.trim()
-	switch text {
-	case string(Infinity), string(NegativeInfinity), string(NotANumber):
+	if n.named() {
 		return true
 	}
-	text = unsigned(text)
+	text := unsigned(n.trim())
 	whole := digits(text)
 	text = text[whole:]
 	fraction := 0
@@ -58,7 +56,19 @@ func (n Number) Valid() bool {
 	return text != "" && digits(text) == len(text)
 }
 
-func (n Number) trim() string { return strings.Trim(string(n), " \t\r\n") }
+// named tells whether n is one of the three that are not finite.
+func (n Number) named() bool {
+	switch Number(strings.TrimLeft(string(n), blank)) {
+	case Infinity, NegativeInfinity, NotANumber:
+		return true
+	}
+	return false
+}
+
+// blank is the white space of XML.
+const blank = " \t\r\n"
+
+func (n Number) trim() string { return strings.Trim(string(n), blank) }
 
 func unsigned(text string) string {
 	if text != "" && (text[0] == '+' || text[0] == '-') {

@@ -256,6 +256,9 @@ func (s *scanner) declaration() error {
 		if err != nil {
 			return err
 		}
+		if value == "" {
+			return s.failAt(position{1, 1}, WellFormedness, "the XML declaration has an empty %s", names[i])
+		}
 		values[i] = value
 		i++
 	}
