@@ -1,0 +1,90 @@
+package slap
+
+import (
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// bomb is a document whose entities stand for a text of a gigabyte.
+func bomb() string {
+	var b strings.Builder
+	b.WriteString(`<!DOCTYPE m [<!ENTITY a0 "xxxxxxxxxx">`)
+	for i := range 8 {
+		fmt.Fprintf(&b, `<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
+	}
+	b.WriteString("]>")
+	return b.String()
+}
+
+// computerOf is a computer with one partition that has one attribute.
+func computerOf(key, value string) string {
+	return `<marshal><object module="slapos.slap.slap" class="Computer"><tuple><string>c</string></tuple><dictionary>` +
+		`<string>_computer_partition_list</string><list><object module="slapos.slap.slap" class="ComputerPartition">` +
+		`<tuple><string>c</string><string>p</string></tuple><dictionary><string>` + key + `</string>` + value +
+		`</dictionary></object></list></dictionary></object></marshal>`
+}
+
+// TestHostileMaster has a master answer documents made to exhaust or to lead
+// astray whoever reads them: every read is refused with one clear line.
+func TestHostileMaster(t *testing.T) {
+	deep := strings.Repeat("<list>", 100_000)
+	for name, answer := range map[string]string{
+		"depth":               "<marshal>" + deep,
+		"depth inside":        computerOf("_parameter_dict", deep),
+		"entities":            bomb() + "<marshal><string>&a8;</string></marshal>",
+		"entities inside":     bomb() + computerOf("_requested_state", "<string>&a8;</string>"),
+		"external entity":     `<!DOCTYPE m SYSTEM "file:///etc/passwd"><marshal><string>&x;</string></marshal>`,
+		"parameter entity":    `<!DOCTYPE m [<!ENTITY % p SYSTEM "http://127.0.0.1:1/"> %p;]>` + computerOf("_requested_state", "<string>x</string>"),
+		"unknown class":       computerOf("_parameter_dict", `<object module="os" class="system"><tuple/><dictionary/></object>`),
+		"unknown element":     computerOf("_parameter_dict", "<code>x</code>"),
+		"digits":              computerOf("_requested_state", "<int>"+strings.Repeat("9", 1<<20)+"</int>"),
+		"reference to nobody": computerOf("_parameter_dict", `<reference id="i99"/>`),
+		"cut":                 computerOf("_requested_state", "<string>x</string>")[:200],
+		"control characters":  computerOf("_requested_state", "<string>\x00</string>"),
+	} {
+		c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
+		ctx := context60(t)
+		for call, err := range map[string]error{
+			"computer":  second(c.Computer("c").Partitions(ctx)),
+			"partition": second(c.ComputerPartition(ctx, "c", "p")),
+			"request":   second(c.OpenOrder().Request(ctx, Request{SoftwareRelease: "sr", Reference: "r"})),
+			"status":    second(c.PartitionReference("c", "p").Status(ctx)),
+			"product":   second(c.SoftwareReleasesOfProduct(ctx, "p")),
+		} {
+			require.ErrorIs(t, err, ErrServer, "%s of %s", call, name)
+			require.ErrorContains(t, err, "cannot be understood", "%s of %s", call, name)
+			require.Less(t, len(err.Error()), 600, "%s of %s", call, name)
+			require.NotContains(t, err.Error(), "\n", "%s of %s", call, name)
+			require.NotContains(t, err.Error(), "root:", "%s of %s", call, name)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestCompressedBomb has a master answer a body that unpacks to an endless one.
+func TestCompressedBomb(t *testing.T) {
+	c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = io.Copy(z, zeros{}) // the client goes away
+		_ = z.Close()
+	}))
+	_, err := c.Computer("c").Partitions(context60(t))
+	require.ErrorIs(t, err, ErrServer)
+	require.ErrorContains(t, err, "larger than")
+}
+
+// zeros is an endless file.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
