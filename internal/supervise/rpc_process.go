@@ -40,27 +40,40 @@ func (d *daemon) process(spec string) (*process, error) {
 	return p, err
 }
 
-func (r *rpc) startProcess(ctx context.Context, spec string, wait bool) (any, error) {
-	d := r.daemon
+// act does something to the process that a name stands for, with everything
+// locked, and then waits for it unless wait is nil; for the name of a group it
+// calls whole instead.
+func (r *rpc) act(spec string, do func(*process) error, whole func(group string) (any, error),
+	wait func(*process) error) (any, error) {
 	var g *group
 	var p *process
 	var err error
-	d.locked(func() {
-		if g, p, err = d.target(spec); p != nil {
-			err = d.tryStart(p, spec)
+	settled := false
+	r.daemon.locked(func() {
+		if g, p, err = r.daemon.target(spec); p != nil {
+			err = do(p)
 			// With startsecs = 0 it is up already, and may be gone in a moment.
-			wait = wait && p.state != client.Running
+			settled = p.state == client.Running || p.state.IsStopped()
 		}
 	})
 	switch {
 	case err != nil:
 		return nil, err
 	case p == nil:
-		return r.startGroup(ctx, g.config.Name, wait)
-	case wait:
-		return true, d.awaitRunning(ctx, p, spec)
+		return whole(g.config.Name)
+	case wait != nil && !settled:
+		return true, wait(p)
 	}
 	return true, nil
+}
+
+func (r *rpc) startProcess(ctx context.Context, spec string, wait bool) (any, error) {
+	var waiting func(*process) error
+	if wait {
+		waiting = func(p *process) error { return r.daemon.awaitRunning(ctx, p, spec) }
+	}
+	return r.act(spec, func(p *process) error { return r.daemon.tryStart(p, spec) },
+		func(group string) (any, error) { return r.startGroup(ctx, group, wait) }, waiting)
 }
 
 // tryStart starts a process, or tells with a fault why that cannot be.
@@ -102,24 +115,12 @@ func (d *daemon) awaitRunning(ctx context.Context, p *process, spec string) erro
 }
 
 func (r *rpc) stopProcess(ctx context.Context, spec string, wait bool) (any, error) {
-	d := r.daemon
-	var g *group
-	var p *process
-	var err error
-	d.locked(func() {
-		if g, p, err = d.target(spec); p != nil {
-			err = d.tryStop(p, spec)
-		}
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case p == nil:
-		return r.stopGroup(ctx, g.config.Name, wait)
-	case wait:
-		return true, d.awaitStopped(ctx, p)
+	var waiting func(*process) error
+	if wait {
+		waiting = func(p *process) error { return r.daemon.awaitStopped(ctx, p) }
 	}
-	return true, nil
+	return r.act(spec, func(p *process) error { return r.daemon.tryStop(p, spec) },
+		func(group string) (any, error) { return r.stopGroup(ctx, group, wait) }, waiting)
 }
 
 func (d *daemon) tryStop(p *process, spec string) error {
@@ -262,19 +263,8 @@ func (d *daemon) trySignal(p *process, spec, signal string) error {
 }
 
 func (r *rpc) signalProcess(ctx context.Context, spec, signal string) (any, error) {
-	d := r.daemon
-	var g *group
-	var p *process
-	var err error
-	d.locked(func() {
-		if g, p, err = d.target(spec); p != nil {
-			err = d.trySignal(p, spec, signal)
-		}
-	})
-	if err == nil && p == nil {
-		return r.signalGroup(ctx, g.config.Name, signal)
-	}
-	return true, err
+	return r.act(spec, func(p *process) error { return r.daemon.trySignal(p, spec, signal) },
+		func(group string) (any, error) { return r.signalGroup(ctx, group, signal) }, nil)
 }
 
 func (r *rpc) signalGroup(ctx context.Context, name, signal string) (any, error) {

@@ -133,34 +133,30 @@ func (s *session) replace(ctx context.Context, name string) error {
 }
 
 func (s *session) add(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		return &usageError{text: "add requires a group name"}
-	}
-	for _, name := range names {
-		err := s.client.AddProcessGroup(ctx, name)
-		switch fault(err) {
-		case client.FaultAlreadyAdded:
-			fmt.Fprintln(s.out, "ERROR: process group already active")
-		case client.FaultBadName:
-			fmt.Fprintf(s.out, "ERROR: no such process/group: %s\n", name)
-			s.fail(exitGeneric)
-		default:
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(s.out, "%s: added process group\n", name)
-		}
-	}
-	return nil
+	return s.eachGroup(ctx, names, groupAction{verb: "add", done: "added", do: s.client.AddProcessGroup})
 }
 
 func (s *session) remove(ctx context.Context, names []string) error {
+	return s.eachGroup(ctx, names, groupAction{verb: "remove", done: "removed", do: s.client.RemoveProcessGroup})
+}
+
+// groupAction is something that is done to groups one by one.
+type groupAction struct {
+	verb string
+	done string // what is printed of each that went well
+	do   func(ctx context.Context, name string) error
+}
+
+// eachGroup does an action to every group that is named.
+func (s *session) eachGroup(ctx context.Context, names []string, a groupAction) error {
 	if len(names) == 0 {
-		return &usageError{text: "remove requires a group name"}
+		return &usageError{text: a.verb + " requires a group name"}
 	}
 	for _, name := range names {
-		err := s.client.RemoveProcessGroup(ctx, name)
+		err := a.do(ctx, name)
 		switch fault(err) {
+		case client.FaultAlreadyAdded: // not counted as a failure
+			fmt.Fprintln(s.out, "ERROR: process group already active")
 		case client.FaultStillRunning:
 			fmt.Fprintf(s.out, "ERROR: process/group still running: %s\n", name)
 			s.fail(exitGeneric)
@@ -171,7 +167,7 @@ func (s *session) remove(ctx context.Context, names []string) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(s.out, "%s: removed process group\n", name)
+			fmt.Fprintf(s.out, "%s: %s process group\n", name, a.done)
 		}
 	}
 	return nil
