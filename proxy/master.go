@@ -87,7 +87,7 @@ func (m *master) computerBody(ctx context.Context, p Principal, reference string
 		if err != nil {
 			return nil, err
 		}
-		partitions, err := r.Partitions(c)
+		partitions, err := r.Shown(c)
 		if err != nil {
 			return nil, err
 		}

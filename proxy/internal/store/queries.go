@@ -12,6 +12,7 @@ const (
 	qSoftware
 	qSoftwareByURL
 	qPartitions
+	qShownPartitions
 	qPartition
 	qByInstance
 	qFind
@@ -29,6 +30,7 @@ const (
 	qAddressesOfComputer
 	qSharedOfHost
 	qSharedOfHosts
+	qShownShared
 	qShared
 	qSharedByKey
 	qSharedOfTree
@@ -72,11 +74,14 @@ const (
 		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, s.error_text, s.error_at " +
 		"FROM software s JOIN computer c ON c.id = s.computer_id "
 
-	instanceColumns = "i.id, i.title, i.tree, i.requester_id, rp.reference, i.software_release, i.software_type, i.state, " +
+	instanceState = "i.id, i.title, i.tree, i.requester_id, rp.reference, i.software_release, i.software_type, i.state, " +
 		"i.parameters, i.connection, i.filter, " +
-		"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, i.error_text, i.error_at, i.bang_text, i.bang_at "
+		"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, "
 
-	partitionColumns = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, " + instanceColumns
+	partitionState   = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, " + instanceState
+	partitionColumns = partitionState + "i.error_text, i.error_at, i.bang_text, i.bang_at "
+	// Errors may be long, and nodes are not told them.
+	shownPartition = partitionState + "'', 0.0, '', 0.0 "
 
 	requesterJoin = "LEFT JOIN instance ri ON ri.id = i.requester_id LEFT JOIN partition rp ON rp.id = ri.partition_id "
 
@@ -85,10 +90,12 @@ const (
 	fromPartition = "FROM partition p JOIN computer c ON c.id = p.computer_id LEFT JOIN instance i ON i.partition_id = p.id " + requesterJoin
 	fromInstance  = "FROM instance i JOIN partition p ON p.id = i.partition_id JOIN computer c ON c.id = p.computer_id " + requesterJoin
 
-	sharedColumns = "SELECT s.id, s.computer_id, c.reference, s.reference, s.tree, s.host_id, hp.reference, " +
+	sharedState = "SELECT s.id, s.computer_id, c.reference, s.reference, s.tree, s.host_id, hp.reference, " +
 		"s.requester_id, rp.reference, rc.reference, s.state, s.listed, s.position, s.software_type, s.entry, s.connection, " +
-		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, s.error_text, s.error_at " +
-		"FROM shared_instance s JOIN computer c ON c.id = s.computer_id " +
+		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, "
+	sharedColumns = sharedState + "s.error_text, s.error_at " + fromShared
+	shownShared   = sharedState + "'', 0.0 " + fromShared
+	fromShared    = "FROM shared_instance s JOIN computer c ON c.id = s.computer_id " +
 		"JOIN instance h ON h.id = s.host_id JOIN partition hp ON hp.id = h.partition_id " +
 		"LEFT JOIN instance ri ON ri.id = s.requester_id LEFT JOIN partition rp ON rp.id = ri.partition_id " +
 		"LEFT JOIN computer rc ON rc.id = rp.computer_id "
@@ -113,15 +120,16 @@ var queries = [queryCount]string{
 	qSoftware:      softwareColumns + "WHERE s.computer_id = $1 ORDER BY s.id",
 	qSoftwareByURL: softwareColumns + "WHERE s.computer_id = $1 AND s.url = $2",
 
-	qPartitions:  partitionColumns + fromPartition + "WHERE p.computer_id = $1 ORDER BY p.id",
-	qPartition:   partitionColumns + fromPartition + "WHERE c.reference = $1 AND p.reference = $2",
-	qByInstance:  partitionColumns + fromInstance + "WHERE i.id = $1",
-	qFind:        partitionColumns + fromInstance + "WHERE i.title = $1 AND i.tree = $2 ORDER BY i.partition_id LIMIT 1",
-	qTitled:      partitionColumns + fromInstance + "WHERE i.title = $1 ORDER BY i.partition_id LIMIT 1",
-	qMembers:     partitionColumns + fromInstance + "WHERE i.tree = $1 ORDER BY i.partition_id",
-	qRoots:       partitionColumns + fromInstance + "WHERE i.tree = '' ORDER BY i.partition_id",
-	qRootsTitled: partitionColumns + fromInstance + "WHERE i.tree = '' AND i.title = $1 ORDER BY i.partition_id",
-	qChildren:    partitionColumns + fromInstance + "WHERE i.requester_id = $1 ORDER BY i.partition_id",
+	qPartitions:      partitionColumns + fromPartition + "WHERE p.computer_id = $1 ORDER BY p.id",
+	qShownPartitions: shownPartition + fromPartition + "WHERE p.computer_id = $1 ORDER BY p.id",
+	qPartition:       partitionColumns + fromPartition + "WHERE c.reference = $1 AND p.reference = $2",
+	qByInstance:      partitionColumns + fromInstance + "WHERE i.id = $1",
+	qFind:            partitionColumns + fromInstance + "WHERE i.title = $1 AND i.tree = $2 ORDER BY i.partition_id LIMIT 1",
+	qTitled:          partitionColumns + fromInstance + "WHERE i.title = $1 ORDER BY i.partition_id LIMIT 1",
+	qMembers:         partitionColumns + fromInstance + "WHERE i.tree = $1 ORDER BY i.partition_id",
+	qRoots:           partitionColumns + fromInstance + "WHERE i.tree = '' ORDER BY i.partition_id",
+	qRootsTitled:     partitionColumns + fromInstance + "WHERE i.tree = '' AND i.title = $1 ORDER BY i.partition_id",
+	qChildren:        partitionColumns + fromInstance + "WHERE i.requester_id = $1 ORDER BY i.partition_id",
 	qFirstFree: "SELECT p.id, p.reference, p.timestamp FROM partition p " +
 		"WHERE p.computer_id = $1 AND p.busy = 0 ORDER BY p.id LIMIT 1",
 	qHost:        hosts + firstByRow,
@@ -135,6 +143,7 @@ var queries = [queryCount]string{
 
 	qSharedOfHost:  sharedColumns + "WHERE s.host_id = $1 AND s.listed = 1 ORDER BY s.position",
 	qSharedOfHosts: sharedColumns + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
+	qShownShared:   shownShared + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
 	qShared:        sharedColumns + "WHERE s.reference = $1 AND s.computer_id = $2",
 	qSharedByKey:   sharedColumns + "WHERE s.reference = $1 ORDER BY s.id",
 	qSharedOfTree:  sharedColumns + "WHERE s.tree = $1 ORDER BY s.id",

@@ -169,6 +169,15 @@ func (r *reader) SoftwareByURL(c *Computer, url string) (*Software, error) {
 }
 
 func (r *reader) Partitions(c *Computer) ([]*Partition, error) {
+	return r.whole(c, qPartitions, qSharedOfHosts)
+}
+
+func (r *reader) Shown(c *Computer) ([]*Partition, error) {
+	return r.whole(c, qShownPartitions, qShownShared)
+}
+
+// whole reads the partitions of a computer with all their parts.
+func (r *reader) whole(c *Computer, qPartitions, qShared query) ([]*Partition, error) {
 	partitions, err := all(r, scanPartition, qPartitions, c.ID)
 	if err != nil {
 		return nil, err
@@ -177,7 +186,7 @@ func (r *reader) Partitions(c *Computer) ([]*Partition, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared, err := all(r, scanShared, qSharedOfHosts, c.ID)
+	shared, err := all(r, scanShared, qShared, c.ID)
 	if err != nil {
 		return nil, err
 	}

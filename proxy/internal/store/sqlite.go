@@ -103,7 +103,7 @@ func (s *SQLite) open(ctx context.Context) error {
 	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
-	if s.read, err = openPool(s.path, max(2, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
+	if s.read, err = openPool(s.path, max(2, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)", readCache); err != nil {
 		return err
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -111,6 +111,10 @@ func (s *SQLite) open(ctx context.Context) error {
 	}
 	return s.files.remember()
 }
+
+// readCache bounds the pages that each reading connection keeps, in KiB: answers
+// are kept elsewhere, and the system keeps the file.
+const readCache = "_pragma=cache_size(-512)"
 
 // memories numbers the databases in memory, so that each has its own name.
 var memories atomic.Int64

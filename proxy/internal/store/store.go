@@ -57,6 +57,10 @@ type Reader interface {
 	// Partitions returns the partitions of a computer with their instances,
 	// addresses and the shared instances that they host.
 	Partitions(c *Computer) ([]*Partition, error)
+	// Shown returns them without the errors and bangs, which may be long: what
+	// nodes are told. It is for reading: saving the status of what it returns
+	// would lose them.
+	Shown(c *Computer) ([]*Partition, error)
 	// Partition returns one partition with all its parts, or ErrNotFound.
 	Partition(computer, reference string) (*Partition, error)
 	// Occupied returns one partition with its instance, without addresses
