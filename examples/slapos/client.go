@@ -45,10 +45,10 @@ func (a *app) clientConfig(file *configparser.File) (*clientConfig, error) {
 		return nil, r.err
 	}
 	if c.masterURL == "" {
-		return nil, documented("No option 'master_url'")
+		return nil, inFile(file.Name(), documented("No option 'master_url'"))
 	}
 	if strings.HasPrefix(c.masterURL, "https") && c.keyFile == "" && c.certFile == "" {
-		return nil, documented("No option 'key_file' and/or 'cert_file'")
+		return nil, inFile(file.Name(), documented("No option 'key_file' and/or 'cert_file'"))
 	}
 	c.keyFile, c.certFile = a.expandHome(c.keyFile), a.expandHome(c.certFile)
 	c.caFile = a.expandHome(c.caFile)

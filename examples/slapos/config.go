@@ -51,7 +51,19 @@ func (a *app) locate(c *cfgOption) string {
 func (a *app) load(c *cfgOption) (*configparser.File, error) {
 	path := a.locate(c)
 	a.log.Debug("Loading config: " + path)
-	return configparser.Load(path)
+	file, err := configparser.Load(path)
+	if missing, ok := errors.AsType[*configparser.LoadError](err); ok && missing.Missing {
+		return nil, fmt.Errorf("%w\nname another with --cfg or $%s; slapos configure local writes one", err, c.variable)
+	}
+	return file, err
+}
+
+// inFile adds to an error about the configuration which file it was read from.
+func inFile(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nconfiguration file: %s", err, path)
 }
 
 // expandHome replaces a leading ~ or ~user by the home directory. What cannot be

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/slapos/slapos-go/internal/configparser"
 	"github.com/slapos/slapos-go/slap"
 )
 
@@ -14,7 +15,7 @@ import (
 func message(err error) string {
 	var e *slap.Error
 	if !errors.As(err, &e) {
-		return err.Error()
+		return inConfiguration(err).Error()
 	}
 	switch {
 	case errors.Is(err, slap.ErrConnection):
@@ -33,6 +34,21 @@ func message(err error) string {
 		return fmt.Sprintf("%d Client Error: %s for url: %s\n%v", e.Status, http.StatusText(e.Status), e.URL, err)
 	}
 	return err.Error()
+}
+
+// inConfiguration adds the file to the errors of the configuration parser whose
+// documented text does not name it.
+func inConfiguration(err error) error {
+	if e, ok := errors.AsType[*configparser.NoSectionError](err); ok {
+		return inFile(e.File, err)
+	}
+	if e, ok := errors.AsType[*configparser.NoOptionError](err); ok {
+		return inFile(e.File, err)
+	}
+	if e, ok := errors.AsType[*configparser.InterpolationError](err); ok {
+		return inFile(fmt.Sprintf("%s, line %d", e.File, e.Line), err)
+	}
+	return err
 }
 
 // documented makes an error with a documented text, capital letters and full

@@ -83,6 +83,24 @@ func nodeOptions(o options, kind string, now *bool) {
 	number("--maximal_delay", "Wait a random time of up to this many seconds first. Deprecated: better in the configuration file.")
 }
 
+// buildOptions are the options of the passes that build.
+type buildOptions struct {
+	debug, force, all bool
+	only              string
+}
+
+// declare declares the options. The help says upToDate of what is processed only
+// by force; spellings and selection are those of the option that selects.
+func (b *buildOptions) declare(o options, upToDate, spellings, selection string) {
+	o.flag(&b.debug, "--buildout-debug", "Run buildout with its debugger, on this terminal.")
+	o.flag(&b.force, "--force", "Process "+upToDate+", too.")
+	o.flag(&b.all, "--all", "The same as --force. Deprecated.")
+	o.text(&b.only, spellings, selection)
+}
+
+// forced tells whether what is up to date is processed, too.
+func (b *buildOptions) forced() bool { return b.force || b.all }
+
 // passFlags are the options of a pass that are not keys of the configuration file.
 var passFlags = []string{
 	"cfg", "now", "all", "force", "force-stop", "only-sr", "only-cp", "buildout-debug", "garbage-collect",
@@ -117,7 +135,7 @@ func (a *app) runPass(cmd *cobra.Command, p pass, from *cfgOption, now bool) (er
 		return err
 	}
 	if err := cfg.Validate(); err != nil {
-		return err
+		return inFile(a.locate(from), err)
 	}
 	if !now {
 		if err := a.delay(ctx, cfg.MaximalDelay, "check --now parameter in slapgrid help."); err != nil {
@@ -175,7 +193,7 @@ func (a *app) nodeConfig(from *cfgOption, settings map[string]string) (slapgrid.
 	}
 	cfg, err := slapgrid.ParseConfig(all, settings)
 	if err != nil {
-		return cfg, err
+		return cfg, inFile(file.Name(), err)
 	}
 	cfg.Environ = a.env
 	if cfg.SupervisorCommand, err = supervisorCommand(); err != nil {

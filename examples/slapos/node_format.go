@@ -80,7 +80,7 @@ func (a *app) format(ctx context.Context, from *cfgOption, settings map[string]s
 	}
 	cfg, err := slapformat.ParseConfig(all, settings)
 	if err != nil {
-		return err
+		return inFile(file.Name(), err)
 	}
 	closeLog, err := a.alsoLogTo(strings.TrimSpace(cfg.LogFile))
 	if err != nil {

@@ -14,20 +14,17 @@ stopped.` + nodeLong + `1 a partition failed, or another error, 2 only promises 
 // newNodeInstance is "slapos node instance".
 func newNodeInstance(a *app) *cobra.Command {
 	var o slapgrid.InstanceOptions
-	var all, force bool
-	var only string
+	var build buildOptions
 	return newPass(a, pass{
 		kind: "instance", use: "instance", short: "run instance deployment", long: nodeInstanceLong,
 		options: func(f options) {
-			f.flag(&o.BuildoutDebug, "--buildout-debug", "Run buildout with its debugger, on this terminal.")
 			f.flag(&o.ForceStop, "--force-stop", "Stop the services, even of instances that are wanted started.")
-			f.flag(&force, "--force", "Process partitions that are up to date, too.")
-			f.flag(&all, "--all", "The same as --force. Deprecated.")
-			f.text(&only, "--only-cp --only", "Process only these partitions, up to date or not, separated by commas.")
+			build.declare(f, "partitions that are up to date",
+				"--only-cp --only", "Process only these partitions, up to date or not, separated by commas.")
 		},
 		run: func(ctx context.Context, n *slapgrid.Node, cfg slapgrid.Config) (*slapgrid.Report, error) {
-			o.Force = force || all
-			o.Only = splitSelection(only, cfg.OnlyPartitions)
+			o.BuildoutDebug, o.Force = build.debug, build.forced()
+			o.Only = splitSelection(build.only, cfg.OnlyPartitions)
 			return n.Instances(ctx, o)
 		},
 	})

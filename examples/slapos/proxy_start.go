@@ -65,7 +65,7 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 	}
 	s.database = a.expandHome(s.database)
 	if s.database == "" {
-		return s, documented("database-uri is required.")
+		return s, inFile(file.Name(), documented("database-uri is required."))
 	}
 	return s, nil
 }
@@ -111,22 +111,25 @@ func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettin
 	}
 	port, err := strconv.Atoi(s.port)
 	if err != nil || port < 0 || port > 65535 {
-		return fmt.Errorf("invalid literal for int() with base 10: '%s'\nport must be a number from 0 to 65535", s.port)
+		return inFile(a.locate(from), documented("invalid literal for int() with base 10: '%s'\n"+
+			"port (--port) must be a number from 0 to 65535", s.port))
 	}
 	opts, err := s.options(a)
 	if err != nil {
-		return err
+		return inFile(a.locate(from), err)
 	}
 	// The port comes first: a second master must not touch the database.
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.address(), strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("cannot listen on %s port %d: %w", s.address(), port, err)
+		return fmt.Errorf("cannot listen on %s port %d, choose others with --host and --port or in the configuration: %w",
+			s.address(), port, err)
 	}
 	server, err := proxy.Open(ctx, s.database, opts...)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	defer a.saveMemory()()
 	a.log.Info("Running on http://"+listener.Addr().String(), logfmt.LoggerKey, "werkzeug")
 	return server.Serve(ctx, listener)
 }

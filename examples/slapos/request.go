@@ -76,6 +76,9 @@ func (a *app) request(cmd *cobra.Command, o requestOptions, reference, name stri
 		SoftwareType: o.softwareType, Reference: reference,
 		Shared: o.slave, State: slap.State(o.state),
 	}
+	if reference == "" || name == "" {
+		return errors.New("reference and software_url must not be empty")
+	}
 	file, err := o.read(cmd, &r)
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ func newSupply(a *app) *cobra.Command {
 
 // supply tells the master what a node is to offer.
 func (a *app) supply(ctx context.Context, cfg *cfgOption, name, node string, state slap.State) error {
+	if name == "" || node == "" {
+		return errors.New("software_url and node must not be empty")
+	}
 	s, err := a.connect(cfg)
 	if err != nil {
 		return err
