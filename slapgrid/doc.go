@@ -56,6 +56,10 @@
 // of the agent's but the standard ones, and die with the agent; at the end of
 // their time limit the whole process tree is ended.
 //
+// The owner of the software root and the users of partitions are not trusted: a
+// link, pipe or other file of theirs never makes the agent wait, nor read,
+// write or remove anything outside of the directory it works in.
+//
 // # Compatibility
 //
 // Files under both roots, calls to the master, exit codes and the texts of
@@ -68,14 +72,23 @@
 //     first, so that the next run tries again what failed or was stopped;
 //   - garbage collection spares available releases that are not selected;
 //   - bin/buildout without an interpreter line is run itself;
-//   - a retention delay that is no number counts as zero, with a warning;
+//   - a retention delay that is no number counts as zero, with a warning; the
+//     files about it count only if they are the agent's own;
+//   - a partition that must not run is stopped even if nothing else of its
+//     processing succeeds;
+//   - report and destruction programs have the time limit of the partition, or
+//     15 minutes;
+//   - root drops privileges whatever its group is, and its children have a
+//     session, without terminal, of their own;
+//   - what the master lists twice counts once; partitions that are called etc
+//     or var, and releases whose URL has control characters, are refused;
 //   - usage reports are removed once the master has taken them, text is
 //     escaped, and a failure is charged to each contributor;
 //   - links in a destroyed partition are unlinked, never followed;
 //   - promises run in the order of their names; an executable that failed
 //     stays failed until it is due again; the files that only 1.6.10 wrote are
 //     neither written nor removed;
-//   - programs whose names would break the supervisor's files are refused;
+//   - partitions and programs whose names would break the supervisor's files are refused;
 //   - users unknown to the account database can run a node for themselves;
 //   - the supervisor is always told when a partition is started or stopped, as
 //     an agent that was killed may have changed its files without telling;

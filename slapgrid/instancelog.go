@@ -34,7 +34,7 @@ func (p *partition) openLog() (*partitionLog, error) {
 	if err := p.files.MakeDir(agentDirectory+"/log", 0o700); err != nil {
 		return nil, err
 	}
-	if err := p.files.GiveTree(agentDirectory); err != nil {
+	if err := p.files.RepairOwner(agentDirectory); err != nil {
 		return nil, err
 	}
 	if err := p.rotateLog(); err != nil {
@@ -44,9 +44,35 @@ func (p *partition) openLog() (*partitionLog, error) {
 	if err != nil {
 		return nil, err
 	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	l := &partitionLog{p: p, previous: p.log, file: file}
-	p.log = slog.New(teeHandler{p.log.Handler(), &lineHandler{file: file, now: p.node.now}})
+	lines := &boundedFile{file: file, left: 2*maxInstanceLog - info.Size()}
+	p.log = slog.New(teeHandler{p.log.Handler(), &lineHandler{file: lines, now: p.node.now}})
 	return l, nil
+}
+
+// boundedFile is a log that stops at a size: what a release prints in one run
+// must not fill the disk, for which the quota of its user does not count.
+type boundedFile struct {
+	mu   sync.Mutex
+	file *os.File
+	left int64
+}
+
+func (f *boundedFile) write(line string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.left <= 0 {
+		return nil
+	}
+	if f.left -= int64(len(line)); f.left <= 0 {
+		line = "[the log is full, the rest of this run is left out]\n"
+	}
+	_, err := f.file.WriteString(line)
+	return err
 }
 
 // rotateLog puts a log that became too long aside, dropping an older one.
@@ -96,8 +122,7 @@ func (t teeHandler) WithGroup(name string) slog.Handler {
 
 // lineHandler writes lines as the reference's agent does.
 type lineHandler struct {
-	mu    sync.Mutex
-	file  *os.File
+	file  *boundedFile
 	now   func() time.Time
 	attrs []slog.Attr
 }
@@ -120,10 +145,7 @@ func (h *lineHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	r.Attrs(write)
 	b.WriteByte('\n')
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, err := h.file.WriteString(b.String())
-	return err
+	return h.file.write(b.String())
 }
 
 func (h *lineHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

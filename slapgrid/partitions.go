@@ -93,6 +93,14 @@ func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partiti
 		o := p.outcome(ActionSkipped, p.tidyFree(ctx))
 		return nil, &o
 	}
+	if err := p.owner.Check(n.cfg.AllowRoot); err != nil {
+		p.close()
+		err = fmt.Errorf("partition directory %s: %w (give it to the user of the partition)", p.dir, err)
+		p.log.ErrorContext(ctx, err.Error())
+		p.reportError(ctx, err)
+		o := p.outcome(ActionSkipped, err)
+		return nil, &o
+	}
 	return p, nil
 }
 

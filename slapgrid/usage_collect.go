@@ -15,6 +15,10 @@ import (
 	"github.com/slapos/slapos-go/tio"
 )
 
+// maxUsage bounds the reports of a partition that one pass reads, in bytes; the
+// rest waits for the next pass.
+const maxUsage = 32 << 20
+
 // usageFile is a usage report on disk.
 type usageFile struct {
 	dir  *confined.Dir
@@ -59,6 +63,7 @@ func (j *usageJob) runPrograms(ctx context.Context) error {
 // collect reads the usage reports of the partition. Invalid ones stay where
 // they are.
 func (j *usageJob) collect(ctx context.Context) error {
+	left := maxUsage
 	for _, place := range []struct{ root, dir string }{
 		{j.p.dir, "var/xml_report"},
 		{j.p.node.cfg.InstanceRoot, "var/xml_report/" + j.p.id},
@@ -71,6 +76,10 @@ func (j *usageJob) collect(ctx context.Context) error {
 			j.open = append(j.open, dir)
 		}
 		for _, name := range names {
+			if left <= 0 {
+				j.p.log.WarnContext(ctx, "too many usage reports, the rest waits for the next pass", "limit", maxUsage)
+				return nil
+			}
 			file := usageFile{dir, place.dir + "/" + name}
 			data, err := dir.Read(file.name)
 			var usage *tio.Consumption
@@ -83,6 +92,7 @@ func (j *usageJob) collect(ctx context.Context) error {
 					name, filepath.Join(place.root, place.dir)), "error", err)
 				continue
 			}
+			left -= len(data)
 			j.movements = append(j.movements, usage.Movements...)
 			j.files = append(j.files, file)
 		}

@@ -139,7 +139,7 @@ func (d *Dir) openRegular(name string) (*os.File, fs.FileInfo, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+		err = &fs.PathError{Op: "read", Path: path.Join(d.Name(), name), Err: errors.New("not a regular file")}
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
@@ -185,7 +185,10 @@ func (d *Dir) Append(name string, perm fs.FileMode, owned bool) (*os.File, error
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "append", Path: name, Err: errors.New("not a regular file")}
+		err = &fs.PathError{Op: "append", Path: path.Join(d.Name(), name), Err: errors.New("not a regular file")}
+	}
+	if err == nil && info.Sys().(*syscall.Stat_t).Nlink > 1 { //nolint:forcetypeassert // always so on Linux
+		err = &fs.PathError{Op: "append", Path: path.Join(d.Name(), name), Err: errors.New("has several names, one may be of somebody else's file: remove it")}
 	}
 	if err == nil && owned {
 		err = d.give(f)
@@ -218,9 +221,21 @@ func (d *Dir) MakeDir(name string, perm fs.FileMode) error {
 	return d.Lchown(name, d.Owner.UID, d.Owner.GID)
 }
 
-// GiveTree gives everything under a name to the owner, as root only.
-func (d *Dir) GiveTree(name string) error {
-	if os.Getuid() != 0 {
+// GiveTree gives everything under a name, which the agent itself has made, to
+// the owner, as root only.
+func (d *Dir) GiveTree(name string) error { return d.giveTree(name, -1) }
+
+// deepestRepair is how far RepairOwner goes down: the agent makes nothing deeper.
+const deepestRepair = 20
+
+// RepairOwner is GiveTree for a tree that the owner can change: files that have
+// another name elsewhere stay whose they are, as they may be somebody else's.
+func (d *Dir) RepairOwner(name string) error { return d.giveTree(name, deepestRepair) }
+
+// giveTree goes down so many levels; a negative number means all, and that
+// nobody else can have put anything there.
+func (d *Dir) giveTree(name string, depth int) error {
+	if os.Getuid() != 0 || depth == 0 {
 		return nil
 	}
 	info, err := d.Lstat(name)
@@ -230,7 +245,11 @@ func (d *Dir) GiveTree(name string) error {
 	if err != nil {
 		return err
 	}
-	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != d.Owner.UID {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if depth > 0 && !info.IsDir() && ok && st.Nlink > 1 {
+		return nil
+	}
+	if !ok || int(st.Uid) != d.Owner.UID {
 		if err := d.Lchown(name, d.Owner.UID, d.Owner.GID); err != nil {
 			return err
 		}
@@ -243,7 +262,7 @@ func (d *Dir) GiveTree(name string) error {
 		return err
 	}
 	for _, child := range names {
-		if err := d.GiveTree(path.Join(name, child)); err != nil {
+		if err := d.giveTree(path.Join(name, child), depth-1); err != nil {
 			return err
 		}
 	}

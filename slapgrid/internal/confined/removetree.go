@@ -2,16 +2,44 @@ package confined
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path"
 )
+
+// deepest is how far RemoveTree goes down before it moves what is deeper to the
+// top: paths stay short however deep a tree its owner made.
+const deepest = 8
 
 // RemoveTree removes a name and all below it, read-only directories included:
 // their mode is changed when that is what stands in the way. The directory
 // that holds the name keeps its mode. An absent name is fine.
 func (d *Dir) RemoveTree(name string) error {
-	info, err := d.Lstat(name)
+	r := remover{dir: d, top: path.Dir(name)}
+	if err := r.remove(name, 0); err != nil {
+		return err
+	}
+	for len(r.moved) > 0 {
+		next := r.moved[len(r.moved)-1]
+		r.moved = r.moved[:len(r.moved)-1]
+		if err := r.remove(next, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remover is one call of RemoveTree.
+type remover struct {
+	dir   *Dir
+	top   string   // directory that holds the tree
+	moved []string // trees that were too deep, now in top
+}
+
+func (r *remover) remove(name string, depth int) error {
+	info, err := r.dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -19,11 +47,28 @@ func (d *Dir) RemoveTree(name string) error {
 		return err
 	}
 	if info.IsDir() {
-		if err := d.empty(name); err != nil {
+		if depth >= deepest {
+			return r.move(name)
+		}
+		if err := r.empty(name, depth); err != nil {
 			return err
 		}
 	}
-	return d.Delete(name)
+	return r.dir.Delete(name)
+}
+
+// move puts a directory next to the tree, for later. Its owner has to be able
+// to write it, as its parent changes.
+func (r *remover) move(name string) error {
+	if err := r.dir.Chmod(name, 0o700); err != nil {
+		return err
+	}
+	to := path.Join(r.top, fmt.Sprintf(".removed.%016x", rand.Uint64()))
+	if err := r.dir.Rename(name, to); err != nil {
+		return err
+	}
+	r.moved = append(r.moved, to)
+	return nil
 }
 
 // Empty removes everything inside a directory and keeps the directory.
@@ -41,7 +86,8 @@ func (d *Dir) Empty(keep func(name string) bool) error {
 	return errors.Join(all...)
 }
 
-func (d *Dir) empty(name string) error {
+func (r *remover) empty(name string, depth int) error {
+	d := r.dir
 	names, err := d.Names(name)
 	if errors.Is(err, fs.ErrPermission) {
 		if err = d.Chmod(name, 0o700); err == nil {
@@ -53,10 +99,10 @@ func (d *Dir) empty(name string) error {
 	}
 	for _, entry := range names {
 		child := path.Join(name, entry)
-		err := d.RemoveTree(child)
+		err := r.remove(child, depth+1)
 		if errors.Is(err, fs.ErrPermission) {
 			if err = d.Chmod(name, 0o700); err == nil {
-				err = d.RemoveTree(child)
+				err = r.remove(child, depth+1)
 			}
 		}
 		if err != nil {

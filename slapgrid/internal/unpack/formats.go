@@ -75,16 +75,38 @@ func (w *writer) zip(archive *os.File) error {
 	if err != nil {
 		return err
 	}
-	r, err := zip.NewReader(archive, info.Size())
+	directory := &budget{ReaderAt: archive, left: int64(w.maxEntries)*512 + 1<<20}
+	r, err := zip.NewReader(directory, info.Size())
+	if directory.left < 0 || err == nil && len(r.File) > w.maxEntries {
+		return refused("more than %d entries", w.maxEntries)
+	}
 	if err != nil {
 		return err
 	}
+	directory.unlimited = true
 	for _, f := range r.File {
 		if err := w.zipEntry(f); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// budget reads a zip archive, whose directory is held in memory as a whole:
+// until unlimited is set, only so many bytes.
+type budget struct {
+	io.ReaderAt
+	left      int64
+	unlimited bool
+}
+
+func (b *budget) ReadAt(p []byte, at int64) (int, error) {
+	if !b.unlimited {
+		if b.left -= int64(len(p)); b.left < 0 {
+			return 0, refused("too many entries")
+		}
+	}
+	return b.ReaderAt.ReadAt(p, at)
 }
 
 func (w *writer) zipEntry(f *zip.File) error {

@@ -18,6 +18,9 @@ const (
 	MaxBytes   = 4 << 30
 )
 
+// longestName bounds the name of an entry, as systems bound paths.
+const longestName = 4096
+
 // ErrRefused is wrapped by the error about an archive that is not acceptable.
 var ErrRefused = errors.New("archive refused")
 
@@ -41,6 +44,8 @@ type writer struct {
 	root    *os.Root
 	entries int
 	bytes   int64
+	// made are the directories that were made for entries inside them.
+	made map[string]bool
 	// links are the symbolic links, checked again once all is there.
 	links []string
 	// maxEntries and maxBytes are the limits, smaller in tests.
@@ -49,7 +54,7 @@ type writer struct {
 }
 
 func newWriter(root *os.Root) *writer {
-	return &writer{root: root, maxEntries: MaxEntries, maxBytes: MaxBytes}
+	return &writer{root: root, made: map[string]bool{}, maxEntries: MaxEntries, maxBytes: MaxBytes}
 }
 
 // add writes one entry.
@@ -85,6 +90,9 @@ func (w *writer) add(e entry) error {
 
 // cleanName checks that a name stays inside.
 func cleanName(name string) (string, error) {
+	if len(name) > longestName {
+		return "", refused("a name of %d bytes", len(name))
+	}
 	if strings.HasPrefix(name, "/") || strings.ContainsAny(name, "\\\x00") {
 		return "", refused("name %q", name)
 	}
@@ -98,8 +106,15 @@ func cleanName(name string) (string, error) {
 
 func (w *writer) makeParents(name string) error {
 	parent := path.Dir(name)
-	if parent == "." {
+	if parent == "." || w.made[parent] {
 		return nil
+	}
+	// Directories that no entry names count too.
+	for dir := parent; dir != "." && !w.made[dir]; dir = path.Dir(dir) {
+		w.made[dir] = true
+		if w.entries++; w.entries > w.maxEntries {
+			return refused("more than %d entries", w.maxEntries)
+		}
 	}
 	return w.root.MkdirAll(parent, 0o755)
 }
