@@ -13,6 +13,9 @@ func soak() bool { return os.Getenv("SLAPOS_SOAK") == "1" }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if releaseBinary != nil {
+		releaseBinary()
+	}
 	if binaryDir != "" {
 		if err := os.RemoveAll(binaryDir); err != nil {
 			fmt.Fprintln(os.Stderr, "remove the built command:", err)

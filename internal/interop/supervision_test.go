@@ -4,6 +4,7 @@ package interop
 
 import (
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -28,8 +29,8 @@ func newRunning(t *testing.T, settings ...string) *cycle {
 	peer := testpeer.Get(t, testpeer.Newest)
 	s := sandbox.New(t)
 	o := newOurs(t, peer)
-	url := startOurProxy(t, s, o)
-	c := &cycle{node: newNode(t, s, o, peer, url, settings...), view: newView(t, url)}
+	master := startOurProxy(t, s, o)
+	c := &cycle{node: newNode(t, s, o, peer, master, settings...), view: newView(t, master)}
 	c.release = s.CopyTree(t, "testdata/cycle", "release", map[string]string{"@RELEASE@": s.Path("release")}) + "/software.cfg"
 	c.format(t)
 	c.supply(t)
@@ -310,10 +311,21 @@ func TestBrokenRelease(t *testing.T) {
 	require.Contains(t, r.Output, "Failed to run buildout profile in directory '"+c.software(broken)+"'")
 	require.NoFileExists(t, c.software(broken)+"/.completed")
 	require.FileExists(t, c.software(good)+"/.completed")
+	// The master knows of both.
+	status := func(release string) string {
+		return fetch(t, c.master+"getSoftwareInstallationStatus?"+url.Values{"computer_id": {computerID}, "url": {release}}.Encode())
+	}
+	require.Contains(t, status(broken), "#error while installing "+broken)
+	require.Contains(t, status(good), "software release "+good+" available")
 	// An instance of what is not there fails alone.
 	c.request(t, "lame", broken)
 	r = c.pass(t, 1, "instance")
 	require.Contains(t, r.Output, "Software Release "+broken+" is not")
+	lame := c.view.instance(t, "lame")
+	require.NotNil(t, lame)
+	told, err := lame.Status(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, told.Text, "#error while instanciating: ")
 	c.waitStatus(t, c.program(), "RUNNING")
 	c.shutdown(t)
 }

@@ -86,6 +86,9 @@ var buildOurs = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	binaryDir = dir
+	if releaseBinary, err = testpeer.Guard(dir); err != nil {
+		return "", err
+	}
 	binary := filepath.Join(dir, "slapos")
 	cmd := exec.Command("go", "build", "-o", binary, "./examples/slapos")
 	cmd.Dir = filepath.Join("..", "..")
@@ -96,8 +99,11 @@ var buildOurs = sync.OnceValues(func() (string, error) {
 	return binary, errors.Join(os.Chmod(dir, 0o755), os.Chmod(binary, 0o755))
 })
 
-// binaryDir is removed at the end of the package's tests.
-var binaryDir string
+// binaryDir is removed at the end of the package's tests, and its guard released.
+var (
+	binaryDir     string
+	releaseBinary func()
+)
 
 func newOurs(t *testing.T, peer *testpeer.Peer) ours {
 	t.Helper()

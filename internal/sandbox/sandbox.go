@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
 // commandTimeout bounds one command; tests share two cores.
@@ -71,6 +73,9 @@ func New(t testing.TB) *Sandbox {
 			t.Errorf("remove the sandbox: %v", err)
 		}
 	})
+	release, err := testpeer.Guard(dir)
+	require.NoError(t, err)
+	t.Cleanup(release)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	s.Own(t, dir)
 	s.Mkdir(t, "home")

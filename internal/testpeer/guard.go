@@ -32,7 +32,8 @@ rm -rf "$0"
 // limit or by hand, before its tests have cleaned up: whatever still runs in the
 // directory, or was started with a path below it (an argument or a variable), is then ended (on Linux) and the
 // directory removed. The path must be absolute. Tests that end call release, after
-// which the directory is theirs alone.
+// which the directory is theirs alone; who forgets it without calling it sets the
+// guard off.
 func Guard(dir string) (release func(), err error) {
 	cmd := exec.Command("/bin/sh", "-c", guardScript, dir)
 	// Signals to the group of the tests do not reach it.

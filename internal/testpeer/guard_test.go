@@ -24,20 +24,22 @@ const guardedDir = "SLAPOS_TEST_GUARDED"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(guardedDir); dir != "" {
-		if err := makeMess(dir); err != nil {
+		release, err := testpeer.Guard(dir)
+		if err == nil {
+			err = makeMess(dir)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		select {}
+		time.Sleep(time.Hour) // until it is killed
+		release()
 	}
 	os.Exit(m.Run())
 }
 
 // makeMess starts daemons that belong to a directory and prints their ids.
 func makeMess(dir string) error {
-	if _, err := testpeer.Guard(dir); err != nil {
-		return err
-	}
 	inside := exec.Command("/bin/sleep", "1000")
 	inside.Dir = filepath.Join(dir, "sub")
 	named := exec.Command("/bin/sh", "-c", "sleep 1000; true", filepath.Join(dir, "daemon.cfg"))
