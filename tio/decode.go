@@ -11,18 +11,20 @@ import (
 type DecodeOption func(*options) error
 
 type options struct {
-	maxText  int
-	maxMany  int
-	keep     int
-	maxBytes int64
+	maxText       int
+	maxMany       int
+	keep          int
+	maxBytes      int64
+	maxReferences int
 }
 
 // The limits that hold unless an option says otherwise.
 const (
-	DefaultMaxText   = 1 << 20   // bytes of one text
-	DefaultMaxMany   = 1000      // categories of one element, arrows of one transaction
-	DefaultMaxErrors = 1000      // rules collected in one document
-	DefaultMaxBytes  = 256 << 20 // size of a document that is read whole
+	DefaultMaxText       = 1 << 20   // bytes of one text
+	DefaultMaxMany       = 1000      // categories of one element, arrows of one transaction
+	DefaultMaxErrors     = 1000      // broken rules, or warnings, collected in one document
+	DefaultMaxBytes      = 256 << 20 // size of a document that is read whole
+	DefaultMaxReferences = 1 << 20   // references that Check compares, of some 40 bytes each
 )
 
 func positive(n int) error {
@@ -43,7 +45,8 @@ func WithMaxMany(n int) DecodeOption {
 	return func(o *options) error { o.maxMany = n; return positive(n) }
 }
 
-// WithMaxErrors ends the check of a document after n broken rules.
+// WithMaxErrors ends the check of a document after n broken rules. [Check]
+// returns so many warnings at most, and one that counts the others.
 func WithMaxErrors(n int) DecodeOption {
 	return func(o *options) error { o.keep = n; return positive(n) }
 }
@@ -54,8 +57,21 @@ func WithMaxBytes(n int64) DecodeOption {
 	return func(o *options) error { o.maxBytes = n; return positive(int(min(n, 1<<30))) }
 }
 
+// WithMaxReferences limits how many references of transactions [Check] remembers
+// to find duplicates.
+func WithMaxReferences(n int) DecodeOption {
+	return func(o *options) error { o.maxReferences = n; return positive(n) }
+}
+
+func defaults() options {
+	return options{
+		maxText: DefaultMaxText, maxMany: DefaultMaxMany, keep: DefaultMaxErrors,
+		maxBytes: DefaultMaxBytes, maxReferences: DefaultMaxReferences,
+	}
+}
+
 func gather(opts []DecodeOption) (options, error) {
-	o := options{maxText: DefaultMaxText, maxMany: DefaultMaxMany, keep: DefaultMaxErrors, maxBytes: DefaultMaxBytes}
+	o := defaults()
 	for _, opt := range opts {
 		if err := opt(&o); err != nil {
 			return options{}, err
@@ -110,7 +126,10 @@ func ParseConsumption(r io.Reader, opts ...DecodeOption) (*Consumption, error) {
 	}
 	e := newEngine(&limited{r, o.maxBytes}, o)
 	var c Consumption
-	err = e.consumption(&c)
+	err = e.consumption(func(m Movement) error {
+		c.Movements = append(c.Movements, m)
+		return nil
+	})
 	if err = e.result(err); err != nil {
 		return nil, err
 	}
@@ -162,11 +181,12 @@ func NewDecoder(r io.Reader, opts ...DecodeOption) *Decoder {
 type OpenTransaction struct {
 	Transaction // without movements
 
-	e     *engine
-	f     *frame
-	first *token // start of the first movement, when it has been read
-	ended bool
-	err   error
+	e       *engine
+	f       *frame
+	start   token // of the next movement
+	pending bool  // start has been read
+	ended   bool
+	err     error
 }
 
 // Transactions goes once through the transactions of the document. The first

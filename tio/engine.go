@@ -20,6 +20,10 @@ type engine struct {
 	keep   int
 	broken Errors
 	path   []segment
+	lint   *linter // nil: nobody wants warnings
+	inner  frame   // of the arrow or movement that is being read
+	text   []byte  // of the leaf that is being read
+	known  map[string]string
 }
 
 type segment struct {
@@ -42,7 +46,7 @@ func (e *engine) report(pos position, rule Rule, format string, args ...any) err
 	e.broken = append(e.broken, &Error{
 		Rule: rule, Line: pos.line, Column: pos.column, Path: e.where(), Message: fmt.Sprintf(format, args...),
 	})
-	if e.keep > 0 && len(e.broken) >= e.keep {
+	if len(e.broken) >= e.keep {
 		return stop{}
 	}
 	return nil
@@ -87,7 +91,7 @@ type frame struct {
 	model  *model
 	start  position
 	last   int            // the place of the latest child
-	counts []int          // per place
+	counts [maxPlaces]int // per place
 	others map[string]int // children the schema does not know
 	late   []lack
 	text   bool // stray text was told already
@@ -123,11 +127,16 @@ func (e *engine) begin(m *model) (*frame, error) {
 	if _, err := e.attributes(t, m.typed, nil); err != nil {
 		return nil, err
 	}
-	return e.frame(m, t), nil
+	return newFrame(m, t), nil
 }
 
-func (e *engine) frame(m *model, t token) *frame {
-	return &frame{model: m, start: t.pos, counts: make([]int, len(m.children))}
+func newFrame(m *model, t token) *frame { return &frame{model: m, start: t.pos} }
+
+// innerFrame is a frame that is good until the next call: arrows and movements
+// hold neither.
+func (e *engine) innerFrame(m *model, t token) *frame {
+	e.inner = frame{model: m, start: t.pos}
+	return &e.inner
 }
 
 // finish reads what follows the document element.
@@ -196,7 +205,7 @@ func (e *engine) enter(f *frame, t token) (int, error) {
 	f.counts[place]++
 	c := &f.model.children[place]
 	e.path = append(e.path, segment{name: t.raw, index: f.counts[place], show: c.model != nil})
-	if c.many && f.counts[place] > e.maxMany && e.maxMany > 0 && f.model != journalModel && c.model != movementModel {
+	if c.many && f.counts[place] > e.maxMany && f.model != journalModel && c.model != movementModel {
 		return 0, e.s.failAt(t.pos, Limit, "more than %d times %s", e.maxMany, c.name)
 	}
 	return place, e.placed(f, t, place)
@@ -334,12 +343,13 @@ func (e *engine) judgeLate(f *frame, l lack, missing []string) error {
 }
 
 // leaf reads the text of an element up to its end.
-func (e *engine) leaf(t token, c *child) (string, error) {
+func (e *engine) leaf(t token, m *model, place int) (string, error) {
+	c := &m.children[place]
 	derived, err := e.attributes(t, false, c)
 	if err != nil {
 		return "", err
 	}
-	var text []byte
+	e.text = e.text[:0]
 	pos, nested := t.pos, false
 	for {
 		t, err := e.s.next()
@@ -348,16 +358,12 @@ func (e *engine) leaf(t token, c *child) (string, error) {
 		}
 		switch t.kind {
 		case endTag:
-			value := string(text)
-			if c.number && !nested && !Number(value).Valid() {
-				return value, e.report(pos, Float, "%s is no number", shorten(value))
-			}
-			return e.derived(pos, derived, value, nested)
+			return e.value(pos, m, place, derived, nested)
 		case charData:
-			if len(text) == 0 {
+			if len(e.text) == 0 {
 				pos = t.pos
 			}
-			if text = append(text, t.data...); len(text) > e.maxText && e.maxText > 0 {
+			if e.text = append(e.text, t.data...); len(e.text) > e.maxText {
 				return "", e.s.failAt(t.pos, Limit, "a text of more than %d bytes", e.maxText)
 			}
 		case startTag:
@@ -372,6 +378,53 @@ func (e *engine) leaf(t token, c *child) (string, error) {
 			}
 		}
 	}
+}
+
+// value judges the text that a leaf has.
+func (e *engine) value(pos position, m *model, place int, derived string, nested bool) (string, error) {
+	c := &m.children[place]
+	if c.number {
+		value := string(e.text)
+		if !nested && !Number(value).Valid() {
+			return value, e.report(pos, Float, "%s is no number", shorten(value))
+		}
+		e.lint.leaf(e.spot(pos), m, place, value)
+		return value, nil
+	}
+	value, err := e.derived(pos, derived, e.shared(), nested)
+	e.lint.leaf(e.spot(pos), m, place, value)
+	return value, err
+}
+
+// spot is where the element is that is being read.
+func (e *engine) spot(pos position) spot {
+	if e.lint == nil {
+		return spot{}
+	}
+	return spot{pos, e.where}
+}
+
+// The texts that are kept once, because documents repeat them: how many, and
+// how long they may be.
+const (
+	maxShared     = 1024
+	maxSharedText = 128
+)
+
+// shared is the text that was read, kept once where it is likely to come again.
+func (e *engine) shared() string {
+	if len(e.text) > maxSharedText {
+		return string(e.text)
+	}
+	if value, ok := e.known[string(e.text)]; ok {
+		return value
+	}
+	if e.known == nil || len(e.known) >= maxShared {
+		e.known = make(map[string]string)
+	}
+	value := string(e.text)
+	e.known[value] = value
+	return value
 }
 
 // shorten makes a value fit into a message.

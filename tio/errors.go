@@ -45,15 +45,20 @@ type Error struct {
 	Message string
 }
 
+// Error gives place, message and rule in one line.
 func (e *Error) Error() string {
+	return describe(position{e.Line, e.Column}, e.Path, e.Message, string(e.Rule))
+}
+
+func describe(at position, path, message, rule string) string {
 	var b strings.Builder
-	if e.Line > 0 {
-		fmt.Fprintf(&b, "line %d, column %d: ", e.Line, e.Column)
+	if at.line > 0 {
+		fmt.Fprintf(&b, "line %d, column %d: ", at.line, at.column)
 	}
-	if e.Path != "" {
-		b.WriteString(e.Path + ": ")
+	if path != "" {
+		b.WriteString(path + ": ")
 	}
-	fmt.Fprintf(&b, "%s (%s)", e.Message, e.Rule)
+	fmt.Fprintf(&b, "%s (%s)", message, rule)
 	return b.String()
 }
 

@@ -44,6 +44,9 @@ const (
 	mvCategory
 )
 
+// maxPlaces is the most children that a model has.
+const maxPlaces = txMovement + 1
+
 // The schema of tio.xsd. Nothing changes these.
 var (
 	movementModel = &model{name: "movement", children: []child{
