@@ -121,6 +121,40 @@ func TestSecondMasterIsRefused(t *testing.T) {
 	require.Equal(t, []string{"kept"}, supplied(t, path))
 }
 
+// A new file comes into being where a link points, and what is no file is left
+// alone.
+func TestOddDatabasePaths(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	require.NoError(t, os.Symlink("further.db", at("link.db")))
+	require.NoError(t, os.Symlink(at("new.db"), at("further.db")))
+	s, err := Open(t.Context(), at("link.db"))
+	require.NoError(t, err)
+	_, err = Open(t.Context(), at("new.db"))
+	require.ErrorIs(t, err, ErrDatabaseInUse)
+	status, body := supplyTo(s, "kept")
+	require.Equal(t, 200, status, body)
+	require.NoError(t, s.Close())
+	require.Equal(t, []string{"kept"}, supplied(t, at("new.db")))
+
+	require.NoError(t, os.Symlink("loop.db", at("loop.db")))
+	require.NoError(t, os.Symlink("missing/x.db", at("nowhere.db")))
+	require.NoError(t, syscall.Mkfifo(at("pipe.db"), 0o644))
+	require.NoError(t, os.Mkdir(at("dir.db"), 0o755))
+	before, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, name := range []string{"loop.db", "nowhere.db", "pipe.db", "dir.db", "missing/x.db", strings.Repeat("a", 1000)} {
+		_, err := Open(t.Context(), at(name))
+		require.ErrorContains(t, err, at(name))
+	}
+	after, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Equal(t, len(before), len(after), "something was left beside what was refused")
+	info, err := os.Stat(at("pipe.db"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm())
+}
+
 // locksOn counts the locks that the engine of this process has on a file.
 func locksOn(t *testing.T, path string) (n int) {
 	t.Helper()

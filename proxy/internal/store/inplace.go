@@ -26,19 +26,32 @@ type files struct {
 	info [3]os.FileInfo
 }
 
+// maxLinks bounds how many symbolic links lead to a file.
+const maxLinks = 40
+
 // resolve returns the one name of a file that has several by symbolic links. The
-// file need not exist.
+// file need not exist, its directory must.
 func resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
+	for range maxLinks {
+		if err != nil {
+			return "", err
+		}
+		var dir, target string
+		if dir, err = filepath.EvalSymlinks(filepath.Dir(path)); err != nil {
+			continue
+		}
+		path = filepath.Join(dir, filepath.Base(path))
+		if info, missing := os.Lstat(path); missing != nil || info.Mode()&os.ModeSymlink == 0 {
+			return path, nil
+		}
+		if target, err = os.Readlink(path); err == nil && filepath.IsAbs(target) {
+			path = target
+		} else {
+			path = filepath.Join(dir, target)
+		}
 	}
-	file, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, os.ErrNotExist) {
-		dir, err := filepath.EvalSymlinks(filepath.Dir(path))
-		return filepath.Join(dir, filepath.Base(path)), err
-	}
-	return file, err
+	return "", fmt.Errorf("%s is behind more than %d symbolic links", path, maxLinks)
 }
 
 // remember notes which files are open.

@@ -216,14 +216,15 @@ var referenceTable = regexp.MustCompile(`^(?:computer|partition|slave|software|p
 // inspect refuses files that are not ours, without changing them.
 func inspect(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
-	if errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 && !exists(path+"-wal") {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if !info.Mode().IsRegular() {
+	case !info.Mode().IsRegular(): // such as a device, whose size is zero
 		return fmt.Errorf("%w: not a regular file", ErrForeign)
+	case info.Size() == 0 && !exists(path+"-wal"):
+		return nil
 	}
 	db, err := openReading(ctx, path, "mode=ro")
 	if err != nil {
