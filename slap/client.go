@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 )
 
 // Client talks to one master (slap). Make it with [New]. It may be shared by
@@ -20,6 +21,13 @@ type Client struct {
 	http         *httpStack
 	foundHateoas string
 	root         *hateoasRoot
+
+	// lastWrite is when a call that changes something last ended, in
+	// nanoseconds, and nonce stands for who asks if that is not known; both are
+	// for the cache.
+	lastWrite atomic.Int64
+	nonceOnce sync.Once
+	nonce     string
 }
 
 // New returns a client of the master at a URL (initializeConnection). It does
@@ -32,7 +40,9 @@ func New(masterURL string, opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{given: masterURL, base: base, user: user, config: config{
+		keyring:   &keyring{},
 		timeout:   DefaultTimeout,
+		maxBody:   DefaultMaxBody,
 		retries:   DefaultRetries,
 		log:       slog.New(slog.DiscardHandler),
 		userAgent: "slapos-go",
@@ -41,6 +51,10 @@ func New(masterURL string, opts ...Option) (*Client, error) {
 		if err := option(&c.config); err != nil {
 			return nil, fmt.Errorf("slap client of %s: %w", base, err)
 		}
+	}
+	c.keyring.log = c.log
+	if base.Scheme != "https" {
+		c.keyring = &keyring{} // no certificate is of use, nor read
 	}
 	return c, nil
 }
@@ -133,6 +147,8 @@ func (c *Client) CloseIdleConnections() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.http != nil {
-		c.http.client.CloseIdleConnections()
+		if idle, ok := c.http.base.(interface{ CloseIdleConnections() }); ok {
+			idle.CloseIdleConnections()
+		}
 	}
 }

@@ -60,7 +60,7 @@ func TestParseEnvironment(t *testing.T) {
 	}, e)
 	c, err := New("https://m/", e.Options()...)
 	require.NoError(t, err)
-	require.Equal(t, []string{"c", "k", "a", "/r"}, []string{c.certFile, c.keyFile, c.caFile, c.journalRoot})
+	require.Equal(t, []string{"c", "k", "a", "/r"}, []string{c.keyring.certFile, c.keyring.keyFile, c.keyring.caFile, c.journalRoot})
 }
 
 func TestReadInstanceFile(t *testing.T) {

@@ -3,7 +3,6 @@ package slap
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -12,9 +11,6 @@ import (
 
 // maxNetrc bounds the size of a netrc file, in bytes.
 const maxNetrc = 1 << 20
-
-// isEOF tells whether a connection was closed before an answer came.
-func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // readNetrc returns the credentials of a host, or of the default entry, in a
 // netrc file; nil if there are none or no such file.
@@ -27,7 +23,7 @@ func readNetrc(path, host string) (*url.Userinfo, error) {
 		return nil, fmt.Errorf("netrc file: %w", err)
 	}
 	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxNetrc))
+	data, err := readBounded(file, maxNetrc, 0)
 	if err != nil {
 		return nil, fmt.Errorf("netrc file: %w", err)
 	}

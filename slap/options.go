@@ -1,12 +1,16 @@
 package slap
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // Option changes how a Client works; see [New].
@@ -14,20 +18,22 @@ type Option func(*config) error
 
 // config is what the options set.
 type config struct {
-	certFile, keyFile string
-	caFile            string
-	tls               *tls.Config
-	insecure          bool
-	httpClient        *http.Client
-	transport         http.RoundTripper
-	timeout           time.Duration
-	retries           int
-	log               *slog.Logger
-	userAgent         string
-	hateoasURL        string
-	journalRoot       string
-	netrc             string
-	environmentProxy  bool
+	keyring     *keyring
+	tls         *tls.Config
+	insecure    bool
+	httpClient  *http.Client
+	transport   http.RoundTripper
+	timeout     time.Duration
+	retries     int
+	log         *slog.Logger
+	userAgent   string
+	hateoasURL  string
+	journalRoot string
+	netrc       string
+	proxy       func(*http.Request) (*url.URL, error)
+	maxBody     int64
+	cache       Cache
+	observers   []Observer
 }
 
 // DefaultTimeout is how long a client waits for a connection, for the beginning
@@ -38,24 +44,73 @@ const DefaultTimeout = 60 * time.Second
 // may pass; see [WithRetry].
 const DefaultRetries = 2
 
+// DefaultMaxBody is the size, in bytes, up to which answers are read.
+const DefaultMaxBody = 64 << 20
+
 // WithKeyPair presents a client certificate to an https master: the PEM files
-// of the certificate and of its key. They are read for each connection, so that
-// a renewed certificate is used without a restart. With an http master they
-// are not read.
+// of the certificate, followed by those that lead to its authority, and of its
+// key. With an http master they are not read. Files that cannot be used at the
+// first call are ErrAuthentication.
+//
+// When the files change, new connections present the new certificate, and those
+// made with the old one are closed as soon as no call uses them; no restart is
+// needed. While they cannot be used, because one of them is not written yet,
+// the last good ones stay in use, and a warning is logged.
+//
+// The certificate is presented to the hosts that calls go to: the master, and
+// that of its HATEOAS interface. It is not presented to another origin (scheme,
+// host and port) that one of them redirects to.
 func WithKeyPair(certFile, keyFile string) Option {
 	return func(c *config) error {
 		if (certFile == "") != (keyFile == "") {
 			return fmt.Errorf("a client certificate needs both files, got certificate %q and key %q", certFile, keyFile)
 		}
-		c.certFile, c.keyFile = certFile, keyFile
+		c.keyring.certFile, c.keyring.keyFile, c.keyring.pair = certFile, keyFile, nil
+		return nil
+	}
+}
+
+// WithKeyPairPEM is [WithKeyPair] with the content of the two files.
+func WithKeyPairPEM(certPEM, keyPEM []byte) Option {
+	return func(c *config) error {
+		pair, err := parsePair(certPEM, keyPEM)
+		if err != nil {
+			return fmt.Errorf("client certificate: %w", err)
+		}
+		return WithCertificate(*pair)(c)
+	}
+}
+
+// WithCertificate is [WithKeyPair] with a certificate in memory, whose key may
+// be in a hardware token. The last of these three options counts.
+func WithCertificate(certificate tls.Certificate) Option {
+	return func(c *config) error {
+		if len(certificate.Certificate) == 0 || certificate.PrivateKey == nil {
+			return errors.New("the client certificate is empty or has no key")
+		}
+		c.keyring.certFile, c.keyring.keyFile, c.keyring.pair = "", "", &certificate
 		return nil
 	}
 }
 
 // WithCAFile verifies the certificate of the master against the authorities in
-// a PEM file, instead of those of the system. It is read at the first call.
+// a PEM file, instead of those of the system. It is read at the first call, and
+// again when it changes, as the files of [WithKeyPair] are.
 func WithCAFile(path string) Option {
-	return func(c *config) error { c.caFile = path; return nil }
+	return func(c *config) error { c.keyring.caFile = path; return nil }
+}
+
+// WithCAPEM verifies the certificate of the master against the authorities in
+// a PEM text, instead of those of the system, and besides those of other
+// options.
+func WithCAPEM(authorities []byte) Option {
+	return func(c *config) error {
+		if err := checkAuthorities(authorities); err != nil {
+			return fmt.Errorf("authorities of the master's certificate: %w", err)
+		}
+		c.keyring.authorities = append(c.keyring.authorities, bytes.Clone(authorities))
+		return nil
+	}
 }
 
 // WithoutVerification accepts any certificate of the master, as the reference
@@ -70,9 +125,9 @@ func WithTLSConfig(t *tls.Config) Option {
 	return func(c *config) error { c.tls = t.Clone(); return nil }
 }
 
-// WithHTTPClient sends requests with a copy of an HTTP client. Its transport
-// and time-outs are used as they are: options about TLS and proxies then have
-// no effect.
+// WithHTTPClient sends requests with a copy of an HTTP client. Its transport,
+// cookies and time-outs are used as they are: options about TLS and proxies
+// then have no effect. Redirects are followed by the rules of this package.
 func WithHTTPClient(h *http.Client) Option {
 	return func(c *config) error {
 		if h == nil {
@@ -89,9 +144,11 @@ func WithTransport(t http.RoundTripper) Option {
 	return func(c *config) error { c.transport = t; return nil }
 }
 
-// WithTimeout sets how long the client waits for a connection, for the
-// beginning of an answer, and between two pieces of it, instead of
-// [DefaultTimeout]. The whole of a call is bounded by its context only.
+// WithTimeout sets how long the client waits for a connection, until a piece of
+// the request is taken, for the beginning of an answer, and between two pieces
+// of it, instead of [DefaultTimeout]. The whole of a call is bounded by its
+// context only. With [WithTransport] or [WithHTTPClient] it bounds only the
+// pauses between two pieces of an answer.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -103,8 +160,15 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithRetry sets how often a call is repeated, instead of [DefaultRetries]; 0
-// means never. Reads are repeated if there was no connection or the answer was
-// 502, 503 or 504; calls that change something only if no connection was made.
+// means never. Reads are repeated if there was no connection or it broke before
+// an answer came, or if the answer was 502, 503 or 504; calls that change
+// something only if no connection was made. An answer 408 means "not ready" and
+// is never repeated; see [WaitReady].
+//
+// The pauses are random, and grow from 0.2 to 5 seconds. If the master asks for
+// a longer one (Retry-After), that is kept; if it asks for more than 30 seconds
+// or beyond the end of the context, the call fails at once, and the hint of its
+// error has the time.
 func WithRetry(n int) Option {
 	return func(c *config) error {
 		if n < 0 {
@@ -116,7 +180,9 @@ func WithRetry(n int) Option {
 }
 
 // WithLogger logs what the client does. It says nothing by default, and never
-// logs parameters or credentials.
+// logs credentials, parameters or other arguments of calls. Each request is
+// logged at debug level; certificates that changed at info; files that could
+// not be read or written, and stale answers, at warning level.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
 		if l != nil {
@@ -126,9 +192,15 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithUserAgent sets the User-Agent header.
+// WithUserAgent sets the User-Agent header, instead of slapos-go.
 func WithUserAgent(s string) Option {
-	return func(c *config) error { c.userAgent = s; return nil }
+	return func(c *config) error {
+		if strings.ContainsFunc(s, unicode.IsControl) {
+			return errors.New("the User-Agent has a control character")
+		}
+		c.userAgent = s
+		return nil
+	}
 }
 
 // WithHateoasURL sets the address of the HATEOAS interface. Without it the
@@ -155,7 +227,35 @@ func WithNetrc(path string) Option {
 
 // WithProxyFromEnvironment goes through the proxy that the environment
 // variables HTTP_PROXY, HTTPS_PROXY and NO_PROXY name, as
-// [http.ProxyFromEnvironment] reads them.
+// [http.ProxyFromEnvironment] reads them. By default there is no proxy.
 func WithProxyFromEnvironment() Option {
-	return func(c *config) error { c.environmentProxy = true; return nil }
+	return WithProxy(func(r *http.Request) (*url.URL, error) {
+		proxy, err := http.ProxyFromEnvironment(r)
+		if err != nil {
+			// The text of the error has the address, with its password.
+			return nil, errors.New("a proxy that the environment names has an address that cannot be understood")
+		}
+		return proxy, nil
+	})
+}
+
+// WithProxy goes through the proxy that a function chooses for each request:
+// an http, https, socks5 or socks5h URL, or nil for none; [http.ProxyURL] makes
+// one that is always the same. A user and password in it are sent to the proxy.
+// The last option about proxies counts.
+func WithProxy(choose func(*http.Request) (*url.URL, error)) Option {
+	return func(c *config) error { c.proxy = choose; return nil }
+}
+
+// WithMaxBody sets the size, in bytes, up to which answers are read, instead of
+// [DefaultMaxBody]. It counts what is left after decompression, so that a small
+// compressed answer cannot fill the memory. A larger one is ErrServer.
+func WithMaxBody(n int64) Option {
+	return func(c *config) error {
+		if n <= 0 {
+			return fmt.Errorf("largest size of an answer, %d bytes, is not positive", n)
+		}
+		c.maxBody = n
+		return nil
+	}
 }

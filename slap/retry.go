@@ -3,10 +3,13 @@ package slap
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +22,10 @@ const (
 	retryWaitMax = 5 * time.Second
 )
 
+// maxRetryAfter bounds the wait that a master may ask for. If it asks for more,
+// the call fails at once and says so: the caller knows better what to do.
+const maxRetryAfter = 30 * time.Second
+
 // retrying puts the retry rules around an HTTP client. The reference never
 // retries, so that few repetitions are allowed.
 func (c *Client) retrying(base *http.Client) *retryablehttp.Client {
@@ -29,17 +36,44 @@ func (c *Client) retrying(base *http.Client) *retryablehttp.Client {
 		RetryWaitMax: retryWaitMax,
 		RetryMax:     c.retries,
 		CheckRetry:   mayRetry,
-		Backoff: func(least, most time.Duration, attempt int, _ *http.Response) time.Duration {
-			return backoff(least, most, attempt)
-		},
+		Backoff:      pause,
 		// The last answer is kept: it tells why the master refuses.
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 		RequestLogHook: func(_ retryablehttp.Logger, r *http.Request, attempt int) {
+			if p := policyOf(r.Context()); p != nil {
+				p.attempt = attempt + 1
+			}
 			if attempt > 0 {
-				c.log.Debug("repeating call to master", "method", r.Method, "url", public(r.URL), "attempt", attempt+1)
+				c.log.DebugContext(r.Context(), "repeating call to master", "method", r.Method, "url", public(r.URL), "attempt", attempt+1)
 			}
 		},
 	}
+}
+
+// pause returns how long to wait before the next attempt: what the master asks
+// for, but not less than the back-off.
+func pause(least, most time.Duration, attempt int, response *http.Response) time.Duration {
+	wait := backoff(least, most, attempt)
+	if asked, ok := retryAfter(response, time.Now()); ok {
+		wait = max(wait, asked)
+	}
+	return wait
+}
+
+// retryAfter returns how long an answer asks to wait, in seconds or until a
+// date.
+func retryAfter(response *http.Response, now time.Time) (time.Duration, bool) {
+	if response == nil {
+		return 0, false
+	}
+	text := strings.TrimSpace(response.Header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if date, err := http.ParseTime(text); err == nil {
+		return max(0, date.Sub(now).Round(time.Second)), true
+	}
+	return 0, false
 }
 
 // backoff returns a random time up to one that doubles with each attempt.
@@ -51,22 +85,34 @@ func backoff(least, most time.Duration, attempt int) time.Duration {
 	return upTo/2 + rand.N(upTo/2+1)
 }
 
-// policy is what the retry rules know of a call.
+// policy is what is known of a call, and of its latest attempt, on all levels
+// below. But for sent it is used by the goroutine of the call only.
 type policy struct {
-	method string
+	op, method string
+	// attempt counts from 1.
+	attempt int
+	// identity is whom the client certificate of the attempt names.
+	identity string
 	// sent tells that the head of a request went out.
 	sent atomic.Bool
 }
 
 type policyKey struct{}
 
-// withPolicy adds to a context what mayRetry needs.
-func withPolicy(ctx context.Context, method string) context.Context {
-	p := &policy{method: method}
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { p.sent.Store(true) },
-	})
+// withPolicy adds the policy of a call to a context.
+func withPolicy(ctx context.Context, p *policy) context.Context {
+	if p.method != http.MethodGet {
+		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+			WroteHeaders: func() { p.sent.Store(true) },
+		})
+	}
 	return context.WithValue(ctx, policyKey{}, p)
+}
+
+// policyOf returns the policy in a context, nil if there is none.
+func policyOf(ctx context.Context) *policy {
+	p, _ := ctx.Value(policyKey{}).(*policy)
+	return p
 }
 
 // mayRetry tells whether a call may be repeated: a read after a failure to
@@ -76,8 +122,8 @@ func mayRetry(ctx context.Context, response *http.Response, err error) (bool, er
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	p, ok := ctx.Value(policyKey{}).(*policy)
-	if !ok {
+	p := policyOf(ctx)
+	if p == nil {
 		return false, nil
 	}
 	if err != nil {
@@ -94,15 +140,27 @@ func mayRetry(ctx context.Context, response *http.Response, err error) (bool, er
 	}
 	switch response.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true, nil
+		return mayWait(ctx, response), nil
 	}
 	return false, nil
 }
 
-// isDial tells whether no connection was made.
+// mayWait tells whether the wait that an answer asks for is bearable, and ends
+// before the context does.
+func mayWait(ctx context.Context, response *http.Response) bool {
+	asked, ok := retryAfter(response, time.Now())
+	if !ok {
+		return true
+	}
+	end, ends := ctx.Deadline()
+	return asked <= maxRetryAfter && (!ends || asked < time.Until(end))
+}
+
+// isDial tells whether no connection was made, to the master or to the proxy
+// on the way to it.
 func isDial(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Op == "dial"
+	return ok && (e.Op == "dial" || e.Op == "proxyconnect")
 }
 
 // isConnection tells whether a connection was not made or broke, in a way that
@@ -119,3 +177,6 @@ func isConnection(err error) bool {
 	}
 	return isEOF(err)
 }
+
+// isEOF tells whether a connection was closed before an answer came.
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

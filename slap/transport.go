@@ -3,17 +3,15 @@ package slap
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
-	"html"
 	"io"
+	"maps"
+	"math"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 	"unicode"
@@ -21,11 +19,20 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// maxBody bounds the answers that are read, in bytes.
-const maxBody = 64 << 20
-
-// maxRedirects is how many redirects are followed, as by the reference.
-const maxRedirects = 30
+// answer is what the master said to a call.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	// asked is the time at which the call began.
+	asked time.Time
+	// identity is whom the client certificate named.
+	identity string
+	// direct tells that no redirect was followed, and sent are the headers of
+	// the request as it went out, with what observers added.
+	direct bool
+	sent   http.Header
+}
 
 // do performs a call and returns the body of a good answer. It is the one place
 // where requests are made and statuses become errors.
@@ -34,21 +41,44 @@ func (c *Client) do(ctx context.Context, method string, k call) ([]byte, error) 
 	if err != nil {
 		return nil, &Error{Op: k.op, Message: "address of the call", Err: err, Kinds: []error{ErrServer}}
 	}
+	if method == http.MethodGet && len(k.fields) > 0 {
+		u.RawQuery = encode(k.fields)
+	}
 	stack, err := c.stack()
 	if err != nil {
 		return nil, &Error{Op: k.op, URL: c.URL(), Err: err, Kinds: []error{ErrAuthentication}}
 	}
+	if method == http.MethodGet && c.cache != nil {
+		return c.cached(ctx, stack, u, k)
+	}
+	if method != http.MethodGet {
+		defer c.wrote()
+	}
+	a, err := c.fetch(ctx, stack, method, u, k, nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.body, nil
+}
+
+// fetch asks the master, with retries. The headers in addition are conditions.
+func (c *Client) fetch(ctx context.Context, stack *httpStack, method string, u *url.URL, k call, conditions http.Header) (*answer, error) {
+	a := &answer{asked: time.Now()}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	request, err := c.request(ctx, stack, method, u, k)
+	p := &policy{op: k.op, method: method}
+	request, err := c.request(withPolicy(ctx, p), stack, method, u, k)
 	if err != nil {
 		return nil, &Error{Op: k.op, URL: public(u), Message: "the request cannot be sent", Err: err}
 	}
+	maps.Copy(request.Header, conditions)
 	response, err := stack.client.Do(request)
+	if response != nil {
+		defer response.Body.Close()
+	}
 	if err != nil {
 		return nil, connectionError(ctx, k, u, err, false)
 	}
-	defer response.Body.Close()
 	body, err := c.read(response, cancel)
 	if err != nil {
 		return nil, connectionError(ctx, k, u, err, true)
@@ -56,44 +86,46 @@ func (c *Client) do(ctx context.Context, method string, k call) ([]byte, error) 
 	if failed(response.StatusCode) {
 		return nil, statusError(k, u, response, body)
 	}
-	return body, nil
+	a.status, a.header, a.body, a.identity = response.StatusCode, response.Header, body, p.identity
+	if last := response.Request; last != nil {
+		a.direct, a.sent = last.Response == nil, last.Header
+	}
+	return a, nil
 }
 
 // request builds the HTTP request of a call.
 func (c *Client) request(ctx context.Context, stack *httpStack, method string, u *url.URL, k call) (*retryablehttp.Request, error) {
-	target := *u
 	if strings.ContainsFunc(k.auth, unicode.IsControl) {
 		return nil, errors.New("identifier with a control character")
 	}
 	var form any
-	if method == http.MethodGet {
-		if len(k.fields) > 0 {
-			target.RawQuery = encode(k.fields)
-		}
-	} else {
+	if method != http.MethodGet {
 		form = []byte(encode(k.fields))
 	}
-	ctx = withPolicy(ctx, method)
-	request, err := retryablehttp.NewRequestWithContext(ctx, method, target.String(), form)
+	request, err := retryablehttp.NewRequestWithContext(ctx, method, u.String(), form)
 	if err != nil {
-		return nil, err
+		return nil, bare(err)
 	}
-	request.Header.Set("Accept", "*/*")
-	request.Header.Set("User-Agent", c.userAgent)
-	if form != nil {
-		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header = c.headers(stack, method, u, k)
+	return request, nil
+}
+
+// headers returns the headers of a call.
+func (c *Client) headers(stack *httpStack, method string, u *url.URL, k call) http.Header {
+	h := http.Header{"Accept": {"*/*"}, "User-Agent": {c.userAgent}}
+	if method != http.MethodGet {
+		h.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if k.noCache {
-		request.Header.Set("Cache-Control", "no-cache")
+		h.Set("Cache-Control", "no-cache")
 	}
 	switch {
-	case k.auth != "" && form != nil:
-		request.Header.Set("Authorization", k.auth)
-	case stack.user != nil && u.Host == c.base.Host:
-		password, _ := stack.user.Password()
-		request.SetBasicAuth(stack.user.Username(), password)
+	case k.auth != "" && method != http.MethodGet:
+		h.Set("Authorization", k.auth)
+	case stack.basic != "" && mayKnow(u, c.base):
+		h.Set("Authorization", stack.basic)
 	}
-	return request, nil
+	return h
 }
 
 // read reads the body of an answer, as UTF-8. It gives up when nothing comes
@@ -101,36 +133,56 @@ func (c *Client) request(ctx context.Context, stack *httpStack, method string, u
 func (c *Client) read(response *http.Response, cancel context.CancelCauseFunc) ([]byte, error) {
 	silence := time.AfterFunc(c.timeout, func() { cancel(errSilence) })
 	defer silence.Stop()
-	limited := io.LimitReader(response.Body, maxBody+1)
-	var body bytes.Buffer
-	if n := response.ContentLength; n > 0 && n <= maxBody {
-		body.Grow(int(n) + bytes.MinRead)
+	if response.ContentLength > c.maxBody {
+		return nil, tooLargeError(c.maxBody)
 	}
-	piece := make([]byte, 32<<10)
-	for {
-		n, err := limited.Read(piece)
-		body.Write(piece[:n])
-		if n > 0 {
-			silence.Reset(c.timeout)
-		}
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
+	body, err := readBounded(&steady{response.Body, silence, c.timeout}, c.maxBody, response.ContentLength)
+	if err != nil {
+		return nil, err
 	}
-	if body.Len() > maxBody {
-		return nil, errTooLarge
-	}
-	return toUTF8(body.Bytes(), response.Header.Get("Content-Type")), nil
+	return toUTF8(body, response.Header.Get("Content-Type")), nil
 }
 
-var (
-	errSilence   = errors.New("the master stopped sending in the middle of its answer")
-	errTooLarge  = fmt.Errorf("the answer is larger than %d bytes", maxBody)
-	errRedirects = fmt.Errorf("the master redirects more than %d times", maxRedirects)
-)
+var errSilence = errors.New("the master stopped sending in the middle of its answer")
+
+// tooLargeError is something of which more came than is read, in bytes.
+type tooLargeError int64
+
+func (e tooLargeError) Error() string { return fmt.Sprintf("larger than %d bytes", int64(e)) }
+
+// steady is a reader that sets a timer back whenever something comes.
+type steady struct {
+	io.Reader
+	timer   *time.Timer
+	timeout time.Duration
+}
+
+func (s *steady) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if n > 0 {
+		s.timer.Reset(s.timeout)
+	}
+	return n, err
+}
+
+// readBounded reads to the end, or fails when there is more than the limit.
+// It expects as many bytes as the hint says, if that is not negative.
+func readBounded(r io.Reader, limit, hint int64) ([]byte, error) {
+	if limit < math.MaxInt64 {
+		r = io.LimitReader(r, limit+1)
+	}
+	var data bytes.Buffer
+	if hint > 0 && hint <= min(limit, math.MaxInt32) {
+		data.Grow(int(hint) + bytes.MinRead)
+	}
+	if _, err := data.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	if int64(data.Len()) > limit {
+		return nil, tooLargeError(limit)
+	}
+	return data.Bytes(), nil
+}
 
 // toUTF8 converts a body whose Content-Type names ISO-8859-1. Everything else
 // is taken to be UTF-8 or to declare its encoding itself.
@@ -150,141 +202,18 @@ func toUTF8(body []byte, contentType string) []byte {
 	return body
 }
 
-// failed tells whether a status is a failure: 2xx is not, nor what redirects
-// without saying where to.
-func failed(status int) bool { return status >= 400 || status < 200 }
-
-// statusError turns the status of an answer into an error.
-func statusError(k call, u *url.URL, response *http.Response, body []byte) error {
-	e := &Error{
-		Op: k.op, URL: public(u), Status: response.StatusCode,
-		Message: response.Status,
-	}
-	if text := http.StatusText(response.StatusCode); text != "" {
-		e.Message = fmt.Sprintf("%d %s", response.StatusCode, text)
-	}
-	if text := excerpt(body); text != "" {
-		e.Message += ": " + text
-	}
-	switch response.StatusCode {
-	case http.StatusNotFound:
-		e.Kinds = []error{ErrNotFound}
-	case http.StatusRequestTimeout:
-		e.Kinds = []error{ErrNotReady}
-		e.Hint = "the master has not allocated it yet; ask again later"
-	case http.StatusUnauthorized, http.StatusForbidden:
-		e.Kinds = []error{ErrAuthentication, ErrServer}
-		e.Hint = "check the certificate or the password that the master asks for"
-	case http.StatusServiceUnavailable:
-		e.Kinds = []error{ErrServer}
-		e.Hint = "the master is busy or not ready; try again later"
-	default:
-		e.Kinds = []error{ErrServer}
-	}
-	return e
-}
-
-// connectionError describes a call that got no answer, or only the beginning
-// of one.
-func connectionError(ctx context.Context, k call, u *url.URL, err error, begun bool) error {
-	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errSilence):
-		e.Message, e.Err = "no complete answer", cause
-	case cause != nil:
-		e.Message = "given up while waiting for the master"
-	case errors.Is(err, errTooLarge), errors.Is(err, errRedirects):
-		e.Kinds = []error{ErrServer}
-		e.Message = "no usable answer"
-	case isTLS(err):
-		e.Kinds = []error{ErrAuthentication, ErrConnection}
-		e.Message = "the TLS connection was refused"
-		e.Hint = "name the authority of the master's certificate with master_ca_file (slap.WithCAFile), " +
-			"or switch verification off with master_verify = false (slap.WithoutVerification); check the client certificate"
-	case begun:
-		e.Message = "the connection broke in the middle of the answer"
-	default:
-		e.Message = "could not connect to the master"
-		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
-	}
-	return e
-}
-
-// bare drops method and URL, which Error has already, from the error of an HTTP
-// client.
-func bare(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
-}
-
-// public returns a URL for messages: without credentials, query and fragment.
-func public(u *url.URL) string {
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
-	return shown.String()
-}
-
-// excerpt returns the beginning of an error page, without headings and markup,
-// on one line.
-func excerpt(body []byte) string {
-	const limit = 300
-	var b strings.Builder
-	tag := false
-	page := string(body[:min(len(body), 4096)])
-	if _, paragraphs, ok := strings.Cut(page, "<p>"); ok {
-		page = paragraphs
-	}
-	for _, r := range page {
-		switch {
-		case r == '<':
-			tag = true
-			b.WriteByte(' ')
-		case r == '>' && tag:
-			tag = false
-		case !tag:
-			b.WriteRune(r)
-		}
-	}
-	text := strings.Join(strings.Fields(html.UnescapeString(b.String())), " ")
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "") + "…"
-	}
-	return text
-}
-
-// isTLS tells whether a connection failed because of TLS.
-func isTLS(err error) bool {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[*certificateFileError](err); ok {
-		return true
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") {
-		return true
-	}
-	return strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
-}
-
 // httpStack is what a client needs to make requests. It is made by the first
-// call, because making it reads files.
+// call, because making it reads files. From the outside in: retries, redirects,
+// observers, connections.
 type httpStack struct {
-	client *retryablehttpClient
-	user   *url.Userinfo
+	client *retryablehttp.Client
+	// base has the connections.
+	base http.RoundTripper
+	// user are the credentials that are used, and basic is the header that
+	// carries them; both may be unset.
+	user  *url.Userinfo
+	basic string
 }
-
-// retryablehttpClient sends a request, with retries.
-type retryablehttpClient struct{ *retryablehttp.Client }
-
-// CloseIdleConnections closes the connections that no call uses.
-func (r *retryablehttpClient) CloseIdleConnections() { r.HTTPClient.CloseIdleConnections() }
 
 // stack returns the HTTP client, making it if that has not succeeded before.
 func (c *Client) stack() (*httpStack, error) {
@@ -303,118 +232,36 @@ func (c *Client) stack() (*httpStack, error) {
 			user = found
 		}
 	}
-	base, err := c.baseClient()
-	if err != nil {
+	if _, err := c.keyring.load(); err != nil {
 		return nil, err
 	}
-	base.CheckRedirect = func(_ *http.Request, via []*http.Request) error {
-		if len(via) >= maxRedirects {
-			return errRedirects
-		}
-		return nil
-	}
-	c.http = &httpStack{user: user, client: &retryablehttpClient{c.retrying(base)}}
-	return c.http, nil
-}
-
-// baseClient returns the HTTP client below the retries.
-func (c *Client) baseClient() (*http.Client, error) {
+	s := &httpStack{user: user, basic: basic(user)}
 	base := &http.Client{}
 	if c.httpClient != nil {
 		*base = *c.httpClient
 	}
 	switch {
 	case c.transport != nil:
-		base.Transport = c.transport
+		s.base = c.transport
 	case c.httpClient == nil:
-		t, err := c.newTransport()
-		if err != nil {
-			return nil, err
-		}
-		base.Transport = t
+		s.base = c.newPools()
+	case base.Transport != nil:
+		s.base = base.Transport
+	default:
+		s.base = http.DefaultTransport
 	}
-	return base, nil
+	base.Transport = &observed{next: s.base, observers: c.observers, log: c.log}
+	base.CheckRedirect = follow
+	s.client = c.retrying(base)
+	c.http = s
+	return s, nil
 }
 
-func (c *Client) newTransport() (*http.Transport, error) {
-	secure, err := c.tlsConfig()
-	if err != nil {
-		return nil, err
+// basic returns the header of credentials, empty if there are none.
+func basic(user *url.Userinfo) string {
+	if user == nil {
+		return ""
 	}
-	t := &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   c.timeout,
-		ResponseHeaderTimeout: c.timeout,
-		TLSClientConfig:       secure,
-		ForceAttemptHTTP2:     true,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConnsPerHost:   16,
-	}
-	if c.environmentProxy {
-		t.Proxy = http.ProxyFromEnvironment
-	}
-	return t, nil
+	password, _ := user.Password()
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user.Username()+":"+password))
 }
-
-// tlsConfig returns the TLS configuration of connections to the master.
-func (c *Client) tlsConfig() (*tls.Config, error) {
-	t := c.tls.Clone()
-	if t == nil {
-		t = &tls.Config{}
-	}
-	if c.insecure {
-		t.InsecureSkipVerify = true
-	}
-	if c.base.Scheme != "https" {
-		return t, nil
-	}
-	if c.caFile != "" && !c.insecure {
-		pem, err := os.ReadFile(c.caFile)
-		if err != nil {
-			return nil, &certificateFileError{"authority", c.caFile, err}
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, &certificateFileError{"authority", c.caFile, errors.New("no certificate in it")}
-		}
-	}
-	if c.certFile != "" {
-		if _, err := c.keyPair(); err != nil {
-			return nil, err
-		}
-		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.keyPair() }
-	}
-	return t, nil
-}
-
-// keyPair reads the client certificate.
-func (c *Client) keyPair() (*tls.Certificate, error) {
-	certificate, err := os.ReadFile(c.certFile)
-	if err != nil {
-		return nil, &certificateFileError{"certificate", c.certFile, err}
-	}
-	key, err := os.ReadFile(c.keyFile)
-	if err != nil {
-		return nil, &certificateFileError{"key", c.keyFile, err}
-	}
-	pair, err := tls.X509KeyPair(certificate, key)
-	if err != nil {
-		return nil, &certificateFileError{"certificate and key", c.certFile + " " + c.keyFile, err}
-	}
-	return &pair, nil
-}
-
-// certificateFileError is a certificate or key file that cannot be used.
-type certificateFileError struct {
-	what, path string
-	err        error
-}
-
-func (e *certificateFileError) Error() string {
-	if path, ok := errors.AsType[*os.PathError](e.err); ok {
-		return fmt.Sprintf("TLS %s file %s: %v", e.what, e.path, path.Err)
-	}
-	return fmt.Sprintf("TLS %s file %s: %v", e.what, e.path, e.err)
-}
-
-func (e *certificateFileError) Unwrap() error { return e.err }

@@ -274,7 +274,7 @@ func TestSlowButSteadyAnswerIsRead(t *testing.T) {
 func TestAnswersAreBounded(t *testing.T) {
 	c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		piece := bytes.Repeat([]byte("x"), 1<<20)
-		for range maxBody>>20 + 2 {
+		for range DefaultMaxBody>>20 + 2 {
 			if _, err := w.Write(piece); err != nil {
 				return
 			}
@@ -349,23 +349,39 @@ func (a *authority) issue(name string) (certFile, keyFile string) {
 	return a.write("cert.pem", "CERTIFICATE", der), a.write("key.pem", "EC PRIVATE KEY", private)
 }
 
-// serveTLS starts a master that asks for a client certificate.
+// pool returns the authority as one to trust.
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+// serveTLS starts a master that asks for a client certificate and answers with
+// its name.
 func (a *authority) serveTLS(mode tls.ClientAuthType) string {
-	server := httptest.NewUnstartedServer(http.StripPrefix(mount, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return a.serveHandler(func(w http.ResponseWriter, r *http.Request) {
 		for _, certificate := range r.TLS.PeerCertificates {
 			fmt.Fprint(w, certificate.Subject.CommonName)
 		}
-	})))
+	}, mode, false)
+}
+
+// serveHandler starts an https master, of HTTP/2 or not, and returns its URL.
+func (a *authority) serveHandler(handler http.HandlerFunc, mode tls.ClientAuthType, http2 bool) string {
+	return a.start(httptest.NewUnstartedServer(http.StripPrefix(mount, handler)), mode, http2).URL + mount
+}
+
+// start starts a server with a certificate.
+func (a *authority) start(server *httptest.Server, mode tls.ClientAuthType, http2 bool) *httptest.Server {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	certFile, keyFile := a.issue("master")
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	require.NoError(a.t, err)
-	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: mode, ClientCAs: pool}
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: mode, ClientCAs: a.pool()}
+	server.EnableHTTP2 = http2
 	server.StartTLS()
 	a.t.Cleanup(server.Close)
-	return server.URL + mount
+	return server
 }
 
 func TestTLS(t *testing.T) {

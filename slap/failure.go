@@ -1,0 +1,147 @@
+package slap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// failed tells whether a status is a failure: 2xx is not, nor what redirects
+// without saying where to.
+func failed(status int) bool { return status >= 400 || status < 200 }
+
+// statusError turns the status of an answer into an error.
+func statusError(k call, u *url.URL, response *http.Response, body []byte) error {
+	e := &Error{
+		Op: k.op, URL: public(u), Status: response.StatusCode,
+		Message: response.Status,
+	}
+	if text := http.StatusText(response.StatusCode); text != "" {
+		e.Message = fmt.Sprintf("%d %s", response.StatusCode, text)
+	}
+	if text := excerpt(body); text != "" {
+		e.Message += ": " + text
+	}
+	switch response.StatusCode {
+	case http.StatusNotFound:
+		e.Kinds = []error{ErrNotFound}
+	case http.StatusRequestTimeout:
+		e.Kinds = []error{ErrNotReady}
+		e.Hint = "the master has not allocated it yet; ask again later"
+	case http.StatusUnauthorized, http.StatusForbidden:
+		e.Kinds = []error{ErrAuthentication, ErrServer}
+		e.Hint = "check the certificate or the password that the master asks for"
+	case http.StatusServiceUnavailable:
+		e.Kinds = []error{ErrServer}
+		e.Hint = "the master is busy or not ready; try again later"
+		if wait, ok := retryAfter(response, time.Now()); ok {
+			e.Hint = fmt.Sprintf("the master is busy or not ready; it asks to try again after %v", wait)
+		}
+	default:
+		e.Kinds = []error{ErrServer}
+	}
+	return e
+}
+
+// connectionError describes a call that got no answer, or only the beginning
+// of one.
+func connectionError(ctx context.Context, k call, u *url.URL, err error, begun bool) error {
+	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errSilence):
+		e.Message, e.Err = "no complete answer", cause
+	case cause != nil:
+		e.Message = "given up while waiting for the master"
+	case isUseless(err):
+		e.Kinds = []error{ErrServer}
+		e.Message = "no usable answer"
+	case isTLS(err):
+		e.Kinds = []error{ErrAuthentication, ErrConnection}
+		e.Message = "the TLS connection was refused"
+		e.Hint = "name the authority of the master's certificate with master_ca_file (slap.WithCAFile), " +
+			"or switch verification off with master_verify = false (slap.WithoutVerification); check the client certificate"
+	case begun:
+		e.Message = "the connection broke in the middle of the answer"
+	default:
+		e.Message = "could not connect to the master"
+		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
+	}
+	return e
+}
+
+// isUseless tells whether an answer came that is of no use, however often it
+// comes.
+func isUseless(err error) bool {
+	_, large := errors.AsType[tooLargeError](err)
+	return large || errors.Is(err, errRedirects) || errors.Is(err, errDowngrade)
+}
+
+// bare drops method and URL, which Error has already, from the error of an HTTP
+// client.
+func bare(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// public returns a URL for messages: without credentials, query and fragment.
+func public(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	return shown.String()
+}
+
+// excerpt returns the beginning of an error page, without headings and markup,
+// on one line.
+func excerpt(body []byte) string {
+	const limit = 300
+	var b strings.Builder
+	tag := false
+	page := string(body[:min(len(body), 4096)])
+	if _, paragraphs, ok := strings.Cut(page, "<p>"); ok {
+		page = paragraphs
+	}
+	for _, r := range page {
+		switch {
+		case r == '<':
+			tag = true
+			b.WriteByte(' ')
+		case r == '>' && tag:
+			tag = false
+		case !tag:
+			b.WriteRune(r)
+		}
+	}
+	text := strings.Join(strings.Fields(html.UnescapeString(b.String())), " ")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}
+
+// isTLS tells whether a connection failed because of TLS.
+func isTLS(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[*certificateFileError](err); ok {
+		return true
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") {
+		return true
+	}
+	return strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
+}

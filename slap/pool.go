@@ -1,0 +1,165 @@
+package slap
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// pools sends requests over connections that were made with the newest
+// certificates.
+type pools struct {
+	keys *keyring
+	make func(*keys) *pool
+
+	mu  sync.Mutex
+	now *pool
+}
+
+// pool holds the connections that were made with the same certificates.
+type pool struct {
+	keys *keys
+	// own shows the client certificate, foreign does not: it serves hosts that
+	// the master redirects to.
+	own, foreign *http.Transport
+	// active counts the answers that are not read to their end, and retired
+	// tells that newer certificates are in use. Both belong to pools.mu.
+	active  int
+	retired bool
+}
+
+// RoundTrip sends a request over a connection of the newest pool.
+func (p *pools) RoundTrip(r *http.Request) (*http.Response, error) {
+	in, err := p.enter()
+	if err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	if policy := policyOf(r.Context()); policy != nil {
+		policy.identity = in.keys.identity
+	}
+	transport := in.own
+	if strays(r) {
+		transport = in.foreign
+	}
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		p.leave(in)
+		return nil, err
+	}
+	response.Body = &closing{ReadCloser: response.Body, done: func() { p.leave(in) }}
+	return response, nil
+}
+
+// enter returns the newest pool, making it if the certificates changed. The
+// connections of the old one are closed as soon as no answer comes over them.
+func (p *pools) enter() (*pool, error) {
+	k, err := p.keys.load()
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now == nil || p.now.keys != k {
+		if old := p.now; old != nil {
+			old.retired = true
+			old.closeIdle()
+		}
+		p.now = p.make(k)
+	}
+	p.now.active++
+	return p.now, nil
+}
+
+// leave notes that an answer was read.
+func (p *pools) leave(in *pool) {
+	p.mu.Lock()
+	in.active--
+	over := in.retired && in.active == 0
+	p.mu.Unlock()
+	if over {
+		in.closeIdle()
+	}
+}
+
+// CloseIdleConnections closes the connections that no call uses.
+func (p *pools) CloseIdleConnections() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now != nil {
+		p.now.closeIdle()
+	}
+}
+
+func (p *pool) closeIdle() {
+	p.own.CloseIdleConnections()
+	p.foreign.CloseIdleConnections()
+}
+
+// closing is the body of an answer whose end is told to someone, once.
+type closing struct {
+	io.ReadCloser
+	once sync.Once
+	done func()
+}
+
+func (b *closing) Close() error {
+	err := b.ReadCloser.Close()
+	b.once.Do(b.done)
+	return err
+}
+
+// newPools returns the transport of a client that was not given another.
+func (c *Client) newPools() *pools {
+	return &pools{keys: c.keyring, make: func(k *keys) *pool {
+		return &pool{keys: k, own: c.newTransport(k, true), foreign: c.newTransport(k, false)}
+	}}
+}
+
+// maxHeader bounds the size of the head of an answer, in bytes.
+const maxHeader = 1 << 20
+
+// newTransport returns a pool of connections.
+func (c *Client) newTransport(k *keys, own bool) *http.Transport {
+	return &http.Transport{
+		Proxy:                  c.proxy,
+		DialContext:            c.dial,
+		TLSHandshakeTimeout:    c.timeout,
+		ResponseHeaderTimeout:  c.timeout,
+		TLSClientConfig:        c.tlsConfig(k, own),
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.timeout, PingTimeout: c.timeout},
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConnsPerHost:    16,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+}
+
+// dial makes a connection on which a peer that stops reading is noticed.
+func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &impatient{Conn: conn, timeout: c.timeout}, nil
+}
+
+// impatient is a connection on which each write must progress within a time.
+// The time-outs of the HTTP client begin only when all was written.
+type impatient struct {
+	net.Conn
+	timeout time.Duration
+}
+
+func (i *impatient) Write(data []byte) (int, error) {
+	if err := i.SetWriteDeadline(time.Now().Add(i.timeout)); err != nil {
+		return 0, err
+	}
+	return i.Conn.Write(data)
+}
