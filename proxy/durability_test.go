@@ -303,3 +303,19 @@ func TestUnwritableFile(t *testing.T) {
 	require.ErrorIs(t, err, ErrDatabaseUnavailable)
 	require.ErrorContains(t, err, "check its mode")
 }
+
+// What is no regular file is refused and keeps its mode: a device of the system
+// must not become the master's own.
+func TestSpecialFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	require.NoError(t, syscall.Mkfifo(path, 0o666))
+	require.NoError(t, os.Chmod(path, 0o666))
+	_, err := Open(t.Context(), path)
+	require.ErrorIs(t, err, ErrForeignDatabase)
+	require.ErrorContains(t, err, "not a regular file")
+	require.ErrorContains(t, err, path)
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.ModeNamedPipe|0o666, info.Mode())
+	require.NoFileExists(t, path+".lock")
+}
