@@ -130,7 +130,6 @@ func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettin
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	defer a.saveMemory()()
-	defer a.saveMemory()()
 	a.log.Info("Running on http://"+listener.Addr().String(), logfmt.LoggerKey, "werkzeug")
 	return server.Serve(ctx, listener)
 }
