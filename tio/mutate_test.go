@@ -70,7 +70,7 @@ func (m *mutator) document(seed uint64, number int) []byte {
 	}
 	document := bytes.Clone(m.seeds[at])
 	for range pick(rnd, []int{1, 1, 1, 2, 3}) {
-		switch rnd.IntN(10) {
+		switch rnd.IntN(11) {
 		case 0:
 			document = mutateBytes(rnd, document)
 		case 1, 2, 3:
@@ -79,6 +79,8 @@ func (m *mutator) document(seed uint64, number int) []byte {
 			document = mutateAttribute(rnd, document)
 		case 5, 6:
 			document = addHarmless(rnd, document)
+		case 7:
+			document = mutateNamespace(rnd, document)
 		default:
 			document = m.mutatePieces(rnd, document)
 		}
@@ -228,6 +230,20 @@ func mutateAttribute(rnd *rand.Rand, document []byte) []byte {
 	return bytes.Join([][]byte{document[:place], []byte(" " + pick(rnd, attributesToAdd)), document[place:]}, nil)
 }
 
+// mutateNamespace declares a namespace whose name is made of pieces of URIs.
+func mutateNamespace(rnd *rand.Rand, document []byte) []byte {
+	var name string
+	for range 1 + rnd.IntN(6) {
+		name += pick(rnd, uriPieces)
+	}
+	at := bytes.Index(document, []byte("<journal"))
+	if at < 0 {
+		return document
+	}
+	at += len("<journal")
+	return bytes.Join([][]byte{document[:at], []byte(` xmlns:uri="` + name + `"`), document[at:]}, nil)
+}
+
 // recode writes the document in another encoding, or only says so.
 func recode(rnd *rand.Rand, document []byte) []byte {
 	switch rnd.IntN(5) {
@@ -293,6 +309,9 @@ var (
 		xsiTypeOf("xs:float"), xsiTypeOf("xs:double"), xsiTypeOf("xs:decimal"), xsiTypeOf("xs:anyType"), xsiTypeOf("xs:anySimpleType"), xsiTypeOf("xs:NMTOKENS"), xsiTypeOf("string"), xsiTypeOf("q:string"),
 		xsiTypeOf(" xs:string\n"), xsiTypeOf(""), xsiTypeOf("xs:"), xsiTypeOf(":string"), xsiTypeOf("xs:a:b"), xsiTypeOf("xs:1"),
 		`xmlns="http://www.w3.org/2001/XMLSchema" ` + xsiTypeOf("string"),
+	}
+	uriPieces = []string{
+		"http:", "urn:", "//", "/", "a", "h.example", ":", ":80", ":x", "@", "?", "#", "[", "]", "[::1]", "%41", "%4", "%", " ", "é", "~", "!", "^", "{", "\\", "+", "-", ".", "1", "99999999999", "&amp;", "&lt;", "'",
 	}
 	encodings = []string{"UTF-8", "utf-8", "utf8", "UTF8", "UTF-16", "utf-16", "UTF-16LE", "UTF-16BE", "utf16", "US-ASCII", "ascii", "ASCII", "ISO-8859-1", "latin1", "latin-1", "windows-1252", "x", "", "1", "utf_8", " utf-8"}
 )

@@ -21,13 +21,17 @@ const (
 	NotANumber       Number = "NaN"
 )
 
-// FormatNumber gives the shortest text that reads back as f. It refuses infinities
+// FormatNumber gives the shortest text that reads back as f, in the form that nodes
+// write: with an exponent only below 0.0001 and from 1e16 on. It refuses infinities
 // and NaN: who really means them writes the constants.
 func FormatNumber(f float64) (Number, error) {
-	if math.IsInf(f, 0) || math.IsNaN(f) {
+	if !finite(f) {
 		return "", fmt.Errorf("tio: %v is no quantity", f)
 	}
-	return Number(strconv.FormatFloat(f, 'g', -1, 64)), nil
+	if size := math.Abs(f); size != 0 && size < 1e-4 || size >= 1e16 {
+		return Number(strconv.FormatFloat(f, 'e', -1, 64)), nil
+	}
+	return Number(strconv.FormatFloat(f, 'f', -1, 64)), nil
 }
 
 // Valid tells whether n has the form of a number.
@@ -90,7 +94,7 @@ func digits(text string) int {
 // infinite or zero, as the schema says; the error is only for what is not Valid.
 func (n Number) Float64() (float64, error) {
 	if !n.Valid() {
-		return 0, fmt.Errorf("tio: %s is no number", shorten(string(n)))
+		return 0, notNumber(n)
 	}
 	f, err := strconv.ParseFloat(n.trim(), 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {

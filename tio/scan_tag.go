@@ -247,6 +247,8 @@ func (s *scanner) bind(pos position, prefix, space string) error {
 		wrong = "the prefix xml and its namespace belong together"
 	case prefix != "" && space == "":
 		wrong = fmt.Sprintf("the prefix %s has an empty namespace", prefix)
+	case !isURI(space):
+		wrong = fmt.Sprintf("the name of a namespace must be a URI, and %s is none", shorten(space))
 	}
 	if wrong != "" {
 		return s.failAt(pos, WellFormedness, "%s", wrong)
