@@ -161,11 +161,16 @@ func (w *watch) end(err error) {
 	for i, observer := range slices.Backward(w.observed.observers) {
 		observer.After(w.contexts[i+1], w.call, w.result)
 	}
-	w.observed.log.LogAttrs(w.context(), slog.LevelDebug, "call to master",
+	attributes := []slog.Attr{
 		slog.String("op", w.call.Op), slog.String("method", w.call.Method), slog.String("url", w.call.URL),
-		slog.Int("attempt", w.call.Attempt), slog.Int("status", w.result.Status), slog.Any("error", err),
+		slog.Int("attempt", w.call.Attempt), slog.Int("status", w.result.Status),
 		slog.Duration("duration", w.result.Duration), slog.Int64("sent", w.result.BytesSent),
-		slog.Int64("received", w.result.BytesReceived), slog.Bool("cached", w.result.Cached))
+		slog.Int64("received", w.result.BytesReceived), slog.Bool("cached", w.result.Cached),
+	}
+	if err != nil {
+		attributes = append(attributes, slog.Any("error", err))
+	}
+	w.observed.log.LogAttrs(w.context(), slog.LevelDebug, "call to master", attributes...)
 }
 
 // watched is the body of an answer that is told of when it ends.
