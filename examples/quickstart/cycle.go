@@ -70,7 +70,11 @@ func quickstart(ctx context.Context, out io.Writer) (err error) {
 	} {
 		c.step++
 		fmt.Fprintf(c.out, "\n%d. %s\n", c.step, step.title)
-		if err := step.do(ctx); err != nil {
+		err := step.do(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted in step %d (%s): %w", c.step, step.title, ctx.Err())
+		}
+		if err != nil {
 			return fmt.Errorf("step %d (%s): %w", c.step, step.title, err)
 		}
 	}
@@ -115,7 +119,11 @@ func (c *cycle) supply(ctx context.Context) error {
 	program := filepath.Join(c.release, "software", "instantiate")
 	compile := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/slapos/slapos-go/examples/quickstart/webrelease")
 	compile.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := compile.CombinedOutput(); err != nil {
+	output, err := compile.CombinedOutput()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("compiling the release (run the quick start inside its module): %w\n%s", err, output)
 	}
 	c.say("%s is compiled from examples/quickstart/webrelease", program)

@@ -86,11 +86,17 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-// TestInterrupted ends the quick start while instances run.
+// TestInterrupted ends the quick start while the release is compiled, and while
+// instances run.
 func TestInterrupted(t *testing.T) {
-	temporary(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	out := &output{until: "published: url", found: cancel}
-	require.ErrorIs(t, quickstart(ctx, out), context.Canceled, "%s", out)
+	for _, moment := range []string{"2. Supply", "published: url"} {
+		temporary(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		out := &output{until: moment, found: cancel}
+		err := quickstart(ctx, out)
+		require.ErrorIs(t, err, context.Canceled, "%s", out)
+		require.ErrorContains(t, err, "interrupted in step ")
+		require.NotContains(t, err.Error(), "killed")
+	}
 }
