@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -21,20 +20,6 @@ func TestDecodeValues(t *testing.T) {
 	got, err := Decode(strings.NewReader(exampleBytes))
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(example(), got))
-}
-
-// TestDecodeInPieces gets one byte at a time.
-func TestDecodeInPieces(t *testing.T) {
-	files, err := filepath.Glob("testdata/*/*.xml")
-	require.NoError(t, err)
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		require.NoError(t, err)
-		want, wantErr := Decode(bytes.NewReader(data))
-		got, gotErr := Decode(iotest.OneByteReader(bytes.NewReader(data)))
-		require.Equal(t, wantErr, gotErr, file)
-		require.Empty(t, cmp.Diff(want, got), file)
-	}
 }
 
 // TestErrorPlace checks line, column, path and rule, and that all are told.
@@ -203,67 +188,6 @@ func TestDecoderVerdicts(t *testing.T) {
 			last = err
 		}
 		require.Equal(t, strings.Contains(file, "invalid"), last != nil, "%s: %v", file, last)
-	}
-}
-
-// endless is a journal of n movements made on the fly, as one transaction or one
-// transaction each.
-func endless(n int, single bool) io.Reader {
-	head, rest, _ := strings.Cut(exampleBytes, "<movement>")
-	movement, _, _ := strings.Cut(rest, "</movement>")
-	movement = "<movement>" + movement + "</movement>"
-	_, transaction, _ := strings.Cut(head, "<journal>")
-	r, w := io.Pipe()
-	go func() {
-		_, err := io.WriteString(w, "<journal>")
-		for i := range n {
-			piece := movement
-			if i == 0 || !single {
-				piece = transaction + piece
-			}
-			if i == n-1 || !single {
-				piece += "</transaction>"
-			}
-			if err == nil {
-				_, err = io.WriteString(w, piece)
-			}
-		}
-		if err == nil {
-			_, err = io.WriteString(w, "</journal>")
-		}
-		w.CloseWithError(err)
-	}()
-	return r
-}
-
-// TestBoundedMemory reads and writes many movements and looks at the heap.
-func TestBoundedMemory(t *testing.T) {
-	n := 30_000
-	if testing.Short() {
-		n = 5_000
-	}
-	for _, single := range []bool{true, false} {
-		var before, now runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		e, count := NewEncoder(io.Discard), 0
-		for x, err := range NewDecoder(endless(n, single)).Transactions() {
-			require.NoError(t, err)
-			require.NoError(t, e.Open(&x.Transaction))
-			for m, err := range x.Movements() {
-				if err != nil || e.Movement(&m) != nil {
-					t.Fatal(err)
-				}
-				count++
-			}
-			require.NoError(t, e.CloseTransaction())
-		}
-		require.NoError(t, e.Close())
-		require.Equal(t, n, count)
-		runtime.GC()
-		runtime.ReadMemStats(&now)
-		require.Less(t, int64(now.HeapAlloc)-int64(before.HeapAlloc), int64(4<<20))
-		runtime.KeepAlive(e)
 	}
 }
 

@@ -38,6 +38,9 @@ type charReader struct {
 
 const rawSize = 16 << 10
 
+// maxEmptyReads is how often in a row a reader may give nothing and no error.
+const maxEmptyReads = 100
+
 func newCharReader(r io.Reader) *charReader {
 	c := &charReader{r: r, raw: make([]byte, 0, rawSize)}
 	c.more(1024)
@@ -48,12 +51,17 @@ func newCharReader(r io.Reader) *charReader {
 // more reads until there are n undecoded bytes or the document ends, which a
 // failure to read also does.
 func (c *charReader) more(n int) {
-	for len(c.raw) < n && !c.eof {
+	for empty := 0; len(c.raw) < n && !c.eof; {
 		if cap(c.raw) < rawSize {
 			c.raw = append(make([]byte, 0, rawSize), c.raw...)
 		}
 		k, err := c.r.Read(c.raw[len(c.raw):cap(c.raw)])
 		c.raw = c.raw[:len(c.raw)+k]
+		if k > 0 {
+			empty = 0
+		} else if empty++; empty > maxEmptyReads && err == nil {
+			err = io.ErrNoProgress
+		}
 		if err != nil {
 			c.eof, c.end = true, err
 		}

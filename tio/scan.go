@@ -312,26 +312,44 @@ func (s *scanner) judgeDeclaration(version, encoding, standalone string) error {
 // token.
 func (s *scanner) markup() (token, bool, error) {
 	pos := s.pos
-	switch {
-	case s.accept("</"):
+	if !s.want(2) {
+		s.skip(1)
+		_, err := s.name()
+		return token{}, false, err
+	}
+	switch s.buf[s.at+1] {
+	case '/':
+		s.skip(2)
 		t, err := s.endTag(pos)
 		return t, true, err
-	case s.accept("<!--"):
-		return token{}, false, s.comment()
-	case s.accept("<![CDATA["):
-		if len(s.open) == 0 {
-			return token{}, false, s.failAt(pos, WellFormedness, "text outside of the document element")
-		}
-		s.cdata = true
-		return token{}, false, nil
-	case s.accept("<!DOCTYPE"):
-		return token{}, false, s.failAt(pos, Doctype, "a document type is not allowed")
-	case s.accept("<?"):
+	case '?':
+		s.skip(2)
 		return token{}, false, s.instruction(pos)
+	case '!':
+		if ok, err := s.declared(pos); ok || err != nil {
+			return token{}, false, err
+		}
 	}
 	s.skip(1)
 	t, err := s.startTag(pos)
 	return t, true, err
+}
+
+// declared consumes what begins with "<!", if it is anything known.
+func (s *scanner) declared(pos position) (bool, error) {
+	switch {
+	case s.accept("<!--"):
+		return true, s.comment()
+	case s.accept("<![CDATA["):
+		if len(s.open) == 0 {
+			return true, s.failAt(pos, WellFormedness, "text outside of the document element")
+		}
+		s.cdata = true
+		return true, nil
+	case s.accept("<!DOCTYPE"):
+		return true, s.failAt(pos, Doctype, "a document type is not allowed")
+	}
+	return false, nil
 }
 
 func (s *scanner) comment() error {

@@ -118,6 +118,10 @@ func (s *scanner) startTag(pos position) (token, error) {
 	s.open = append(s.open, raw)
 	s.scopes = append(s.scopes, len(s.bindings))
 	t := token{kind: startTag, pos: pos, raw: raw}
+	if len(s.bindings) == 0 && s.plain(raw) {
+		t.local = raw
+		return t, nil
+	}
 	for {
 		blank := s.blanks()
 		switch {
@@ -147,6 +151,16 @@ func (s *scanner) startTag(pos position) (token, error) {
 		}
 		t.attrs = append(t.attrs, a)
 	}
+}
+
+// plain consumes the end of a start tag that has neither attributes nor prefix,
+// while no namespace is declared.
+func (s *scanner) plain(raw string) bool {
+	if b, ok := s.peek(); !ok || b != '>' || strings.Contains(raw, ":") {
+		return false
+	}
+	s.skip(1)
+	return true
 }
 
 func (s *scanner) attribute() (attribute, error) {
@@ -284,6 +298,10 @@ func (s *scanner) lookup(prefix string) (string, bool) {
 
 // endTag reads the tag after its "</".
 func (s *scanner) endTag(pos position) (token, error) {
+	if raw, ok := s.plainEnd(); ok {
+		s.pop()
+		return token{kind: endTag, pos: pos, raw: raw}, nil
+	}
 	raw, err := s.name()
 	if err != nil {
 		return token{}, err
@@ -300,6 +318,20 @@ func (s *scanner) endTag(pos position) (token, error) {
 	}
 	s.pop()
 	return token{kind: endTag, pos: pos, raw: raw}, nil
+}
+
+// plainEnd consumes the rest of an end tag that is the one expected, without
+// blanks, and in the buffer whole.
+func (s *scanner) plainEnd() (string, bool) {
+	if len(s.open) == 0 {
+		return "", false
+	}
+	raw, rest := s.open[len(s.open)-1], s.buf[s.at:]
+	if len(rest) <= len(raw) || string(rest[:len(raw)]) != raw || rest[len(raw)] != '>' {
+		return "", false
+	}
+	s.skip(len(raw) + 1)
+	return raw, true
 }
 
 // close gives the end of an element that was written as <x/>.
