@@ -288,3 +288,9 @@ func TestProxyOfTheEnvironmentIsNotSaid(t *testing.T) {
 		require.NotContains(t, err.Error(), "s3cret")
 	}
 }
+
+// nobody is an observer that does nothing.
+type nobody struct{}
+
+func (nobody) Before(ctx context.Context, _ Call, _ http.Header) context.Context { return ctx }
+func (nobody) After(context.Context, Call, Result)                               {}

@@ -299,13 +299,13 @@ func TestShortBody(t *testing.T) {
 
 // authority makes certificates for a test.
 type authority struct {
-	t           *testing.T
+	t           testing.TB
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 	file        string
 }
 
-func newAuthority(t *testing.T) *authority {
+func newAuthority(t testing.TB) *authority {
 	a := &authority{t: t}
 	var der []byte
 	der, a.key = a.sign(&x509.Certificate{
