@@ -26,8 +26,8 @@ type keys struct {
 	// identity tells apart who the master sees: the digest of the client
 	// certificate, empty if there is none.
 	identity string
-	// content is the digest of all files.
-	content [sha256.Size]byte
+	// from are the files they were read from.
+	from pemFiles
 }
 
 // keyring holds the certificates of a client and notices when their files
@@ -91,7 +91,7 @@ func (r *keyring) load() (*keys, error) {
 	next, err := r.read()
 	r.seen, r.readAt = seen, now
 	switch {
-	case err == nil && r.last != nil && next.content == r.last.content:
+	case err == nil && next == r.last:
 	case err == nil:
 		if r.last != nil {
 			r.log.Info("the certificate files changed: new connections to the master use them")
@@ -117,37 +117,60 @@ func (r *keyring) young(seen []stamp) bool {
 	})
 }
 
-// read reads all files.
+// pemFiles are the contents of the files of a keyring.
+type pemFiles struct{ certificate, key, authority []byte }
+
+func (f pemFiles) equal(other pemFiles) bool {
+	return bytes.Equal(f.certificate, other.certificate) && bytes.Equal(f.key, other.key) && bytes.Equal(f.authority, other.authority)
+}
+
+// read reads all files. If they are as before, the certificates are the same.
 func (r *keyring) read() (*keys, error) {
-	k, digest := &keys{pair: r.pair}, sha256.New()
+	files, err := r.readFiles()
+	if err != nil {
+		return nil, err
+	}
+	if r.last != nil && files.equal(r.last.from) {
+		return r.last, nil
+	}
+	return r.parse(files)
+}
+
+func (r *keyring) readFiles() (files pemFiles, err error) {
+	for _, file := range []struct {
+		what, path string
+		content    *[]byte
+	}{
+		{"certificate", r.certFile, &files.certificate},
+		{"key", r.keyFile, &files.key},
+		{"authority", r.caFile, &files.authority},
+	} {
+		if file.path == "" {
+			continue
+		}
+		if *file.content, err = readKeyFile(file.what, file.path); err != nil {
+			return files, err
+		}
+	}
+	return files, nil
+}
+
+// parse returns the certificates of the files and those in memory.
+func (r *keyring) parse(files pemFiles) (*keys, error) {
+	k := &keys{pair: r.pair, from: files}
 	if r.certFile != "" {
-		certificate, err := readKeyFile("certificate", r.certFile)
-		if err != nil {
-			return nil, err
-		}
-		key, err := readKeyFile("key", r.keyFile)
-		if err != nil {
-			return nil, err
-		}
-		pair, err := parsePair(certificate, key)
+		pair, err := parsePair(files.certificate, files.key)
 		if err != nil {
 			return nil, &certificateFileError{"certificate and key", r.certFile + " " + r.keyFile, err}
 		}
-		digest.Write(certificate)
-		digest.Write(key)
 		k.pair = pair
 	}
 	authorities := r.authorities
 	if r.caFile != "" {
-		authority, err := readKeyFile("authority", r.caFile)
-		if err != nil {
-			return nil, err
-		}
-		if err := checkAuthorities(authority); err != nil {
+		if err := checkAuthorities(files.authority); err != nil {
 			return nil, &certificateFileError{"authority", r.caFile, err}
 		}
-		digest.Write(authority)
-		authorities = append(slices.Clip(authorities), authority)
+		authorities = append(slices.Clip(authorities), files.authority)
 	}
 	if len(authorities) > 0 {
 		k.roots = x509.NewCertPool()
@@ -158,7 +181,6 @@ func (r *keyring) read() (*keys, error) {
 	if k.pair != nil {
 		k.identity = fingerprint(k.pair)
 	}
-	digest.Sum(k.content[:0])
 	return k, nil
 }
 
