@@ -3,13 +3,10 @@ package slap
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/std-uritemplate/std-uritemplate/go/v2"
 )
 
 // Instance is what the HATEOAS interface tells of a root instance.
@@ -31,6 +28,21 @@ type Instance struct {
 	ConnectionParameters Parameters
 	// Fields is everything the master tells, under the master's names.
 	Fields Parameters
+}
+
+// News returns the latest messages about the instances of the tree
+// (getInstanceNews), none if the master does not tell. The stand-alone master
+// does not.
+func (i *Instance) News() []Status {
+	news, _ := i.Fields["news"].(map[string]any)
+	list, _ := news["instance"].([]any)
+	var all []Status
+	for _, item := range list {
+		if fields, ok := item.(map[string]any); ok {
+			all = append(all, statusOf(fields))
+		}
+	}
+	return all
 }
 
 // ComputerInformation is what the HATEOAS interface tells of a computer.
@@ -120,7 +132,7 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 		AccessToken string `json:"access_token"`
 	}
 	target := strings.TrimSuffix(root.Links.Self.Href, "/") + "/computer_module/Base_getComputerToken"
-	if err := c.getJSON(ctx, call{op: op, path: target}, &answer); err != nil {
+	if err := c.getLink(ctx, op, root, target, &answer); err != nil {
 		return "", err
 	}
 	if answer.AccessToken == "" {
@@ -129,7 +141,26 @@ func (c *Client) Token(ctx context.Context) (string, error) {
 	return answer.AccessToken, nil
 }
 
-// instanceTree reads the document of the root instance with a title.
+// Me returns what the master tells of the person whom the client certificate or
+// the password names (getMeDocument), under the master's names. The stand-alone
+// master knows no persons: ErrNotFound.
+func (c *Client) Me(ctx context.Context) (Parameters, error) {
+	const op = "person information"
+	root, err := c.hateoasRoot(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	relative, ok := strings.CutPrefix(root.Links.Me.Href, "urn:jio:get:")
+	if !ok {
+		return nil, notFound(op, "this master does not tell who asks")
+	}
+	return c.traverse(ctx, op, relative)
+}
+
+// instanceTree reads the document of the root instance with a title. Titles and
+// references stand between quotes as they are, as the reference writes them:
+// masters know no way to escape, and refuse a quotation mark with 400. What a
+// strange title finds besides is left out below.
 func (c *Client) instanceTree(ctx context.Context, title string) (*Instance, error) {
 	const op = "instance information"
 	rows, err := c.search(ctx, op, treeTypes, fmt.Sprintf(` AND title:="%s"`, title), "title", "relative_url")
@@ -230,204 +261,4 @@ func readConnectionList(v any) (Parameters, error) {
 		}
 	}
 	return p, nil
-}
-
-// portalTypes are the spellings of a type of documents: masters have renamed
-// some, and each understands its own only.
-type portalTypes []string
-
-var (
-	treeTypes     = portalTypes{"Instance Tree", "Hosting Subscription"}
-	computerTypes = portalTypes{"Compute Node", "Computer"}
-)
-
-// row is a search result.
-type row map[string]any
-
-func (r row) text(name string) string {
-	s, _ := Parameters(r).String(name)
-	return s
-}
-
-// fields returns what a row tells of the document, without links.
-func (r row) fields() Parameters {
-	p := Parameters(r).Clone()
-	delete(p, "_links")
-	return p
-}
-
-// searchLimit is the number of rows asked for. Masters that do not know the
-// parameter return all.
-const searchLimit = 1000
-
-// search returns the documents of a type, of which filter may ask for some. The
-// newer spelling of the type is tried first.
-func (c *Client) search(ctx context.Context, op string, types portalTypes, filter string, columns ...string) ([]row, error) {
-	root, err := c.hateoasRoot(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	var refused error
-	understood := false
-	for _, name := range types {
-		query := fmt.Sprintf(`portal_type:"%s" AND validation_state:validated%s`, name, filter)
-		rows, err := c.searchOnce(ctx, op, root, query, columns)
-		switch e, _ := errors.AsType[*Error](err); {
-		case err == nil && len(rows) > 0:
-			return rows, nil
-		case err == nil:
-			understood = true
-		case e == nil || e.Status != 400:
-			return nil, err
-		case refused == nil:
-			refused = err
-		}
-	}
-	if understood {
-		return nil, nil
-	}
-	return nil, refused
-}
-
-func (c *Client) searchOnce(ctx context.Context, op string, root *hateoasRoot, query string, columns []string) ([]row, error) {
-	target, err := stduritemplate.Expand(root.Links.Search.Href, stduritemplate.Substitutions{
-		"query": query, "select_list": columns, "limit": searchLimit,
-	})
-	if err != nil {
-		return nil, c.unreadable(op, fmt.Errorf("template of the search: %w", err))
-	}
-	var answer struct {
-		Embedded struct {
-			Contents []row `json:"contents"`
-		} `json:"_embedded"`
-	}
-	err = c.getJSON(ctx, call{op: op, path: target}, &answer)
-	return answer.Embedded.Contents, err
-}
-
-// traverse reads the fields of a document.
-func (c *Client) traverse(ctx context.Context, op, relativeURL string) (Parameters, error) {
-	root, err := c.hateoasRoot(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	target, err := stduritemplate.Expand(root.Links.Traverse.Href, stduritemplate.Substitutions{
-		"relative_url": relativeURL, "view": "slaposjs_view",
-	})
-	if err != nil {
-		return nil, c.unreadable(op, fmt.Errorf("template of documents: %w", err))
-	}
-	var document struct {
-		Links struct {
-			Type struct {
-				Name string `json:"name"`
-			} `json:"type"`
-		} `json:"_links"`
-		Embedded struct {
-			View map[string]json.RawMessage `json:"_view"`
-		} `json:"_embedded"`
-	}
-	if err := c.getJSON(ctx, call{op: op, path: target}, &document); err != nil {
-		return nil, err
-	}
-	fields := Parameters{"portal_type": document.Links.Type.Name}
-	for key, raw := range document.Embedded.View {
-		name, ok := fieldName(key)
-		if !ok {
-			continue
-		}
-		var field struct {
-			Type    string `json:"type"`
-			Default any    `json:"default"`
-		}
-		if json.Unmarshal(raw, &field) == nil && fieldTypes[field.Type] {
-			fields[name] = field.Default
-		}
-	}
-	return fields, nil
-}
-
-// fieldTypes are the types of the fields of a form that hold values.
-var fieldTypes = map[string]bool{
-	"StringField": true, "EmailField": true, "IntegerField": true, "FloatField": true, "TextAreaField": true,
-}
-
-// fieldName returns the name of what a field of a form shows.
-func fieldName(key string) (string, bool) {
-	if name, ok := strings.CutPrefix(key, "my_"); ok {
-		return name, true
-	}
-	return strings.CutPrefix(key, "your_")
-}
-
-// hateoasRoot is the document from which all others are found.
-type hateoasRoot struct {
-	Links struct {
-		Self     link `json:"self"`
-		Search   link `json:"raw_search"`
-		Traverse link `json:"traverse"`
-	} `json:"_links"`
-}
-
-type link struct {
-	Href string `json:"href"`
-}
-
-// hateoasRoot returns the root document, which is read once.
-func (c *Client) hateoasRoot(ctx context.Context, op string) (*hateoasRoot, error) {
-	c.mu.Lock()
-	root := c.root
-	c.mu.Unlock()
-	if root != nil {
-		return root, nil
-	}
-	root, err := c.readRoot(ctx, op)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.Lock()
-	c.root = root
-	c.mu.Unlock()
-	return root, nil
-}
-
-// readRoot reads the root document. A stand-alone master does not tell where
-// it is: then it is looked for where such masters have it.
-func (c *Client) readRoot(ctx context.Context, op string) (*hateoasRoot, error) {
-	where, err := c.HateoasURL(ctx)
-	guessed := errors.Is(err, ErrNotFound)
-	if guessed {
-		where = "hateoas"
-	} else if err != nil {
-		return nil, err
-	}
-	root := &hateoasRoot{}
-	err = c.getJSON(ctx, call{op: op, path: where, noCache: true}, root)
-	if errors.Is(err, ErrNotFound) && strings.HasSuffix(where, "/") {
-		// Compat: 1.6.10 knows the address without the final slash only.
-		err = c.getJSON(ctx, call{op: op, path: strings.TrimRight(where, "/"), noCache: true}, root)
-	}
-	if err == nil && (root.Links.Search.Href == "" || root.Links.Traverse.Href == "") {
-		err = c.unreadable(op, errors.New("no links to search and documents in it"))
-	}
-	if e, ok := errors.AsType[*Error](err); ok && (guessed || errors.Is(err, ErrNotFound)) {
-		e.Message = "the HATEOAS interface of the master, which is needed for this, was not found: " + e.Message
-		e.Hint = "set its address with master_rest_url (slap.WithHateoasURL)"
-	}
-	if err != nil {
-		return nil, err
-	}
-	return root, nil
-}
-
-// getJSON performs a GET and reads the JSON document in the answer.
-func (c *Client) getJSON(ctx context.Context, k call, into any) error {
-	body, err := c.get(ctx, k)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return c.unreadable(k.op, err)
-	}
-	return nil
 }

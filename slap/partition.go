@@ -60,11 +60,17 @@ func (p *ComputerPartition) State() (State, error) {
 // Type returns the software type of the instance (getType). It is ErrNotReady
 // if there is none, as on a free partition.
 func (p *ComputerPartition) Type() (string, error) {
-	s := p.snapshot.Load()
-	if text, ok := s.parameters.String("slap_software_type"); ok && text != "" {
-		return text, nil
-	}
-	return known("partition", "software type", s.softwareType)
+	return known("partition", "software type", p.snapshot.Load().text("slap_software_type"))
+}
+
+// Title returns the name under which the instance was requested, empty if the
+// master has not told it.
+func (p *ComputerPartition) Title() string { return p.snapshot.Load().text("instance_title") }
+
+// RootTitle returns the title of the root instance of the tree, empty if the
+// master has not told it.
+func (p *ComputerPartition) RootTitle() string {
+	return p.snapshot.Load().text("root_instance_title")
 }
 
 // AccessStatus returns the latest access message of the instance, empty if
@@ -104,11 +110,11 @@ func (p *ComputerPartition) InstanceParameter(key string) (any, error) {
 }
 
 // Timestamp returns the time of the last change of the instance, as the master
-// writes it (seconds since 1970, possibly with a fraction); empty if it has
-// not told it. It serves to be compared with an earlier one.
+// writes it: seconds since 1970, an integer from a real master and with a
+// fraction from a stand-alone one; empty if it has not told it. It serves to be
+// compared with an earlier one, as text.
 func (p *ComputerPartition) Timestamp() string {
-	text, _ := p.snapshot.Load().parameters.String("timestamp")
-	return text
+	return p.snapshot.Load().text("timestamp")
 }
 
 // ConnectionParameters returns a copy of what the instance has published
@@ -136,18 +142,24 @@ func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
 // the master tells it.
 func (p *ComputerPartition) Filter() Parameters { return p.snapshot.Load().filter.Clone() }
 
-// IPList returns the addresses of the partition.
+// IPList returns the addresses of the partition: those it has without a
+// gateway; a real master tells the others in [ComputerPartition.FullIPList].
 func (p *ComputerPartition) IPList() []NetworkAddress {
-	s := p.snapshot.Load()
-	if list, ok := s.parameters["ip_list"]; ok {
-		return addressesOf(list)
-	}
-	return append([]NetworkAddress(nil), s.addresses...)
+	list, _ := p.snapshot.Load().get("ip_list")
+	return addressesOf(list)
+}
+
+// FullIPList returns the addresses of the partition that have a gateway and a
+// network of their own. The stand-alone master tells none.
+func (p *ComputerPartition) FullIPList() []RoutedAddress {
+	list, _ := p.snapshot.Load().get("full_ip_list")
+	return routedOf(list)
 }
 
 // SharedInstances returns the shares of the instance: its slaves.
 func (p *ComputerPartition) SharedInstances() []SharedInstance {
-	return sharedOf(p.snapshot.Load().parameters["slave_instance_list"])
+	list, _ := p.snapshot.Load().get("slave_instance_list")
+	return sharedOf(list)
 }
 
 // SetUsage keeps a usage log with the partition until it is reported
@@ -188,14 +200,33 @@ type snapshot struct {
 	computerID, partitionID string
 	guid                    string
 	state                   State
-	softwareType            string
 	accessStatus            string
 	needModification        bool
 	release                 *SoftwareRelease
 	parameters              Parameters
 	connection              Parameters
 	filter                  Parameters
-	addresses               []NetworkAddress
+	// attributes are what the answer of a request tells beside the parameters;
+	// of a partition that was read all of it is among them.
+	attributes Parameters
+}
+
+// get returns what the master adds to the parameters of an instance.
+func (s *snapshot) get(key string) (any, bool) {
+	if v, ok := s.parameters[key]; ok {
+		return v, true
+	}
+	v, ok := s.attributes[key]
+	return v, ok
+}
+
+// text returns the same as text, empty if it is missing.
+func (s *snapshot) text(key string) string {
+	if text, _ := s.parameters.String(key); text != "" {
+		return text
+	}
+	text, _ := s.attributes.String(key)
+	return text
 }
 
 // fetchPartition reads one partition.
@@ -243,7 +274,6 @@ func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
 		partitionID:  textOf(o, "slap_computer_partition_id"),
 		guid:         textOf(o, "_instance_guid"),
 		state:        State(textOf(o, "_requested_state")),
-		softwareType: textOf(o, "slap_software_type"),
 		accessStatus: textOf(o, "_access_status"),
 	}
 	if o.Class == marshal.ClassComputerPartition {
@@ -268,8 +298,9 @@ func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
 		release = r.SoftwareRelease
 	}
 	s.release = readRelease(c, release, s.computerID)
-	if v, ok := o.Get("ip_list"); ok {
-		s.addresses = addressesOf(v)
+	var err error
+	if s.attributes, err = attributesOf(o); err != nil {
+		return nil, err
 	}
 	return s, s.readDictionaries(o)
 }

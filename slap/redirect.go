@@ -20,7 +20,7 @@ var (
 // address of the one before, which has arguments, nor conditions, which are
 // about that one's answer, nor, on the way to another origin, credentials.
 func follow(r *http.Request, via []*http.Request) error {
-	if len(via) >= maxRedirects {
+	if len(via) > maxRedirects {
 		return errRedirects
 	}
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {

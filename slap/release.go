@@ -61,15 +61,42 @@ func (r *SoftwareRelease) ReportError(ctx context.Context, log string) error {
 }
 
 func (r *SoftwareRelease) notify(ctx context.Context, op, path string, more ...field) error {
+	if err := r.placed(op); err != nil {
+		return err
+	}
+	fields := append([]field{{"url", r.uri}, {"computer_id", r.computerID}}, more...)
+	_, err := r.client.post(ctx, call{op: op, path: path, fields: fields})
+	return err
+}
+
+// placed fails if it is not known which software release on which computer it
+// is.
+func (r *SoftwareRelease) placed(op string) error {
 	switch {
 	case r.uri == "":
 		return notFound(op, "the software release has no URL")
 	case r.computerID == "":
 		return notFound(op, "the software release %s belongs to no computer", r.uri)
 	}
-	fields := append([]field{{"url", r.uri}, {"computer_id", r.computerID}}, more...)
-	_, err := r.client.post(ctx, call{op: op, path: path, fields: fields})
-	return err
+	return nil
+}
+
+// Status returns the latest status of the software release on its computer, as
+// reported by Building, Available and ReportError (getSoftwareInstallationStatus
+// of a real master; the stand-alone master of the reference does not offer it:
+// ErrNotFound).
+func (r *SoftwareRelease) Status(ctx context.Context) (Status, error) {
+	const op = "software release status"
+	if err := r.placed(op); err != nil {
+		return Status{}, err
+	}
+	v, err := r.client.getValue(ctx, call{op: op, path: "getSoftwareInstallationStatus", fields: []field{
+		{"url", r.uri}, {"computer_id", r.computerID},
+	}})
+	if err != nil {
+		return Status{}, err
+	}
+	return readStatus(v), nil
 }
 
 // readRelease reads a SoftwareRelease object, or the plain URL that forwarding

@@ -84,6 +84,20 @@ default login any password thing
 	require.Nil(t, findNetrc("", "two"))
 }
 
+func FuzzNetrc(f *testing.F) {
+	f.Add("machine one login me password secret\nmacdef init\nx\n\ndefault login a", "one")
+	f.Add("machine machine login default password machine", "machine")
+	f.Fuzz(func(t *testing.T, text, host string) {
+		found := findNetrc(text, host)
+		if found == nil {
+			return
+		}
+		password, _ := found.Password()
+		require.Contains(t, text, found.Username())
+		require.Contains(t, text, password)
+	})
+}
+
 func TestGzipAndCharset(t *testing.T) {
 	answers := map[string]func(w http.ResponseWriter){
 		"/gzip": func(w http.ResponseWriter) {
@@ -135,7 +149,7 @@ func TestRedirects(t *testing.T) {
 	err := post("loop")
 	require.ErrorContains(t, err, "redirects more than 30 times")
 	require.ErrorIs(t, err, ErrServer)
-	require.Len(t, seen, 30)
+	require.Len(t, seen, 31)
 }
 
 // flaky is a transport that fails a number of times before it does its work.

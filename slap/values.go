@@ -20,6 +20,14 @@ type NetworkAddress struct {
 	Name, Address string
 }
 
+// RoutedAddress is an address of a partition with all that is needed to use it
+// in a network of its own.
+type RoutedAddress struct {
+	NetworkAddress
+
+	Gateway, Netmask, Network string
+}
+
 // SharedInstance is a share of an instance, as its host sees it: a slave.
 type SharedInstance struct {
 	// Reference identifies it in calls about it.
@@ -29,16 +37,23 @@ type SharedInstance struct {
 	// SoftwareType is the software type that was requested.
 	SoftwareType string
 	// Parameters are its instance parameters, with all else the master says
-	// of it apart from the fields above.
+	// of it apart from the fields above: a real master puts its connection
+	// parameters there too, its timestamp, and connection-parameter-hash.
 	Parameters Parameters
 }
 
-// Status is the latest message about a computer or an instance.
+// Status is the latest message about a computer, a software release or an
+// instance. A master that has none makes one up, whose text begins with
+// "#error no data found".
 type Status struct {
 	// User is who reported it.
 	User string
-	// CreatedAt is when, as the master writes it.
+	// CreatedAt is when, as the master writes it: as in an HTTP date.
 	CreatedAt string
+	// Since is since when the beginning of the text is the same.
+	Since string
+	// State is the state that was reported, empty if none was.
+	State State
 	// Text is the message; it starts with #access, #building or #error.
 	Text string
 	// Fields is all the master says, the above included.
@@ -107,6 +122,43 @@ func addressesOf(v any) []NetworkAddress {
 	return all
 }
 
+// routedOf reads a list of (name, address, gateway, netmask, network) tuples.
+// What is shorter than that is left out.
+func routedOf(v any) []RoutedAddress {
+	var all []RoutedAddress
+	for _, item := range itemsOf(v) {
+		tuple := itemsOf(item)
+		if len(tuple) < 5 {
+			continue
+		}
+		text := func(i int) string {
+			s, _ := tuple[i].(string)
+			return s
+		}
+		all = append(all, RoutedAddress{NetworkAddress{text(0), text(1)}, text(2), text(3), text(4)})
+	}
+	return all
+}
+
+// added are the parameters that masters add to those requested, as far as this
+// package gives them out by name.
+var added = []string{
+	"full_ip_list", "instance_title", "ip_list", "root_instance_title", "slap_software_type",
+	"slave_instance_list", "timestamp",
+}
+
+// attributesOf returns the added parameters that the answer of a request has as
+// attributes.
+func attributesOf(o *marshal.Object) (Parameters, error) {
+	all := marshal.NewDict()
+	for _, name := range added {
+		if v, ok := o.Get(name); ok {
+			all.Set(name, v)
+		}
+	}
+	return parametersOf(all)
+}
+
 // sharedOf reads the parameter slave_instance_list.
 func sharedOf(v any) []SharedInstance {
 	var all []SharedInstance
@@ -154,11 +206,18 @@ func readStatus(v any) Status {
 		// The stand-alone master answers with a plain text.
 		return Status{Text: marshal.Str(v), Fields: Parameters{}}
 	}
+	return statusOf(p)
+}
+
+func statusOf(p Parameters) Status {
 	text := func(key string) string {
 		s, _ := p.String(key)
 		return s
 	}
-	return Status{User: text("user"), CreatedAt: text("created_at"), Text: text("text"), Fields: p}
+	return Status{
+		User: text("user"), CreatedAt: text("created_at"), Since: text("since"), State: State(text("state")),
+		Text: text("text"), Fields: p,
+	}
 }
 
 func readCertificate(c *Client, op string, v any) (Certificate, error) {
