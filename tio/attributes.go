@@ -55,6 +55,13 @@ func (e *engine) xsiType(name string, leaf *child) (string, bool) {
 	return local, known
 }
 
+// The characters of names in derived types. libxml2 has the long list of the
+// fourth edition of XML here; this is the part of it that is in Latin-1.
+const (
+	typeNameStart = `a-zA-Z_\x{c0}-\x{d6}\x{d8}-\x{f6}\x{f8}-\x{ff}`
+	typeNameRest  = typeNameStart + `0-9.\x{b7}-`
+)
+
 // derivedTypes are the types derived from xs:string, with the form of their
 // collapsed values. Those that refer to entities or to other places of the
 // document do not make sense here.
@@ -62,9 +69,9 @@ var derivedTypes = map[string]*regexp.Regexp{
 	"normalizedString": nil,
 	"token":            nil,
 	"language":         regexp.MustCompile(`^[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*$`),
-	"Name":             regexp.MustCompile(`^[\pL_:][\pL\pM\pN._:\x{b7}-]*$`),
-	"NCName":           regexp.MustCompile(`^[\pL_][\pL\pM\pN._\x{b7}-]*$`),
-	"NMTOKEN":          regexp.MustCompile(`^[\pL\pM\pN._:\x{b7}-]+$`),
+	"Name":             regexp.MustCompile(`^[:` + typeNameStart + `][:` + typeNameRest + `]*$`),
+	"NCName":           regexp.MustCompile(`^[` + typeNameStart + `][` + typeNameRest + `]*$`),
+	"NMTOKEN":          regexp.MustCompile(`^[:` + typeNameRest + `]+$`),
 }
 
 // derived applies the type that a leaf chose by xsi:type.

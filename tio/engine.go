@@ -12,12 +12,8 @@ import (
 // engine walks through a document, checks it against the schema and hands its
 // content to who drives it. Its memory is that of one element.
 type engine struct {
-	s       *scanner
-	maxText int
-	maxMany int
-	// keep is how many broken rules are collected before the walk ends.
-	// 1 also means that what lacks is told at once, not at the parent's end.
-	keep   int
+	s *scanner
+	options
 	broken Errors
 	path   []segment
 	lint   *linter // nil: nobody wants warnings
@@ -33,7 +29,7 @@ type segment struct {
 }
 
 func newEngine(r io.Reader, o options) *engine {
-	return &engine{s: newScanner(r), maxText: o.maxText, maxMany: o.maxMany, keep: o.keep}
+	return &engine{s: newScanner(r), options: o}
 }
 
 // stop is the error that ends the walk because enough was found.

@@ -41,6 +41,11 @@ func (e *engine) journal(each func(*OpenTransaction) error) error {
 	})
 }
 
+// drainJournal checks a journal that nobody wants to have.
+func (e *engine) drainJournal() error {
+	return e.journal((*OpenTransaction).drain)
+}
+
 // consumption walks through the report of a partition.
 func (e *engine) consumption(each func(Movement) error) error {
 	return e.document(consumptionModel, func(t token) error {

@@ -53,14 +53,13 @@ func (w Warning) String() string {
 // not nil it is that of [Validate], and the warnings are about the part of the
 // document that was understood.
 func Check(r io.Reader, opts ...DecodeOption) ([]Warning, error) {
-	o, err := gather(opts)
-	if err != nil {
-		return nil, err
-	}
-	e := newEngine(r, o)
-	e.lint = newLinter(o)
-	err = e.result(e.journal(func(t *OpenTransaction) error { return t.drain() }))
-	return e.lint.result(), err
+	var l *linter
+	err := walk(r, opts, pieces, func(e *engine) error {
+		l = newLinter(e.options)
+		e.lint = l
+		return e.drainJournal()
+	})
+	return l.result(), err
 }
 
 // Warnings returns what is odd about a journal, without lines and columns, up to
@@ -118,7 +117,10 @@ func (l *linter) warn(at spot, rule WarningRule, format string, args ...any) {
 }
 
 func (l *linter) result() []Warning {
-	if l.more == 0 {
+	switch {
+	case l == nil:
+		return nil
+	case l.more == 0:
 		return l.found
 	}
 	return append(l.found, Warning{Rule: MoreWarnings, Message: fmt.Sprintf("%d more", l.more)})
