@@ -82,3 +82,20 @@ func FuzzNew(f *testing.F) {
 		require.True(t, strings.HasSuffix(c.URL(), "/"), c.URL())
 	})
 }
+
+func FuzzMasterURL(f *testing.F) {
+	for _, seed := range []string{"http://localhost:5000", "https://u:p@[fd00::1]:5000/a/b?c#d", "http://fd00::1:5000", "http://::ffff:1.2.3.4", "ftp://x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := New(text)
+		if err != nil {
+			return
+		}
+		require.True(t, strings.HasSuffix(c.base.Path, "/"))
+		require.Nil(t, c.base.User)
+		again, err := New(c.URL())
+		require.NoError(t, err)
+		require.Equal(t, c.URL(), again.URL())
+	})
+}
