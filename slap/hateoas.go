@@ -3,6 +3,7 @@ package slap
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -232,10 +233,10 @@ func readTree(title string, fields Parameters) (*Instance, error) {
 	if i.Parameters, err = connectionOf(nil, fields["text_content"]); err != nil {
 		return nil, err
 	}
-	if len(i.Parameters) == 1 && i.Parameters[serialised] != nil {
+	if text, ok := i.Parameters[serialised].(string); ok && len(i.Parameters) == 1 {
 		var decoded any
-		if err := i.Parameters.JSON(&decoded); err != nil {
-			return nil, err
+		if err := json.Unmarshal([]byte(text), &decoded); err != nil {
+			return nil, fmt.Errorf("parameter %q: %w", serialised, err)
 		}
 		i.Parameters[serialised] = decoded
 	}

@@ -87,7 +87,7 @@ var kinds = map[string]string{
 	"builtins.AttributeError":                  "server",
 }
 
-func kindOf(err error) string {
+func errorKind(err error) string {
 	switch {
 	case err == nil:
 		return ""
@@ -219,7 +219,7 @@ func TestBehavesLikeTheReference(t *testing.T) {
 			require.True(t, ok, "no such probe here")
 			r := newRig(t, p.answer)
 			value, err := p.run(r)
-			got := outcome{Sent: r.seen, Kind: kindOf(err), Value: asJSON(t, value)}
+			got := outcome{Sent: r.seen, Kind: errorKind(err), Value: asJSON(t, value)}
 			checkProbe(t, p, got, recorded[name], older[name])
 			if p.deviates != "" {
 				deviating[p.deviates] = append(deviating[p.deviates], name)
@@ -717,7 +717,7 @@ func journalProbes(all map[string]probe) {
 			found := []any{content()}
 			for _, reference := range []string{"one", "two", "one"} {
 				_, err := p.Request(r.ctx, Request{SoftwareRelease: "sr", Reference: reference})
-				require.Equal(r.t, "server", kindOf(err))
+				require.Equal(r.t, "server", errorKind(err))
 				found = append(found, "ServerError", content())
 			}
 			c.PartitionReference("C", "part0")
