@@ -29,7 +29,7 @@ type buildoutBuilder struct {
 var _ Builder = (*buildoutBuilder)(nil)
 
 func newBuildoutBuilder(n *Node) *buildoutBuilder {
-	return &buildoutBuilder{node: n, cfg: &n.cfg, tool: &buildoutTool{cfg: &n.cfg}}
+	return &buildoutBuilder{node: n, cfg: &n.cfg, tool: &buildoutTool{cfg: &n.cfg, ledger: n.ledger}}
 }
 
 // Handles implements [Builder]: URLs whose path ends in .cfg.
@@ -168,7 +168,7 @@ func (b *buildoutBuilder) bootstrap(ctx context.Context, run buildoutRun) error 
 	args = append(append(args, run.parameters...), "bootstrap")
 	c := child.Command{
 		Args: args, Dir: run.dir, User: run.owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask,
-		Env: child.CleanEnviron(b.cfg.Environ, run.owner.Home),
+		Ledger: b.node.ledger, Env: child.CleanEnviron(b.cfg.Environ, run.owner.Home),
 	}
 	c.Line = func(line string) { run.job.log.InfoContext(ctx, line) }
 	return b.buildout(ctx, c, run)
@@ -181,7 +181,7 @@ func (b *buildoutBuilder) command(run buildoutRun, parameters ...string) child.C
 		args = append(args, "-D")
 	}
 	args = append(append(args, "-U"), parameters...)
-	c := child.Command{Args: args, Dir: run.dir, User: run.owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask}
+	c := child.Command{Args: args, Dir: run.dir, User: run.owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask, Ledger: b.node.ledger}
 	if run.job.debug {
 		c.Terminal = b.node.terminal
 	}
@@ -241,7 +241,7 @@ func (b *buildoutBuilder) instanceBinary(ctx context.Context, j InstanceJob, run
 		c := child.Command{
 			Args: child.Interpreted(candidates[0]), Dir: j.Directory, User: run.owner,
 			AllowRoot: b.cfg.AllowRoot, Umask: childUmask,
-			Env: child.CleanEnviron(b.cfg.Environ, run.owner.Home), Line: logLines(j.Log),
+			Ledger: b.node.ledger, Env: child.CleanEnviron(b.cfg.Environ, run.owner.Home), Line: logLines(j.Log),
 		}
 		if err := runBuilder(ctx, c, fmt.Sprintf("Failed to bootstrap buildout in '%s'.", j.Directory), j.Log); err != nil {
 			return "", err

@@ -52,7 +52,8 @@ const mainScript = `import json, sys; sys.path[:] = json.loads(sys.argv[1]); sys
 //   - else a pinned one, installed with pip under the software root by the
 //     owner of the software root, once for each version of Python.
 type buildoutTool struct {
-	cfg *Config
+	cfg    *Config
+	ledger *child.Ledger
 
 	mu   sync.Mutex
 	args []string
@@ -106,7 +107,7 @@ func (t *buildoutTool) run(ctx context.Context, log logger, args ...string) (str
 		return "", err
 	}
 	c := child.Command{
-		Args: args, Dir: t.cfg.SoftwareRoot, User: owner, AllowRoot: t.cfg.AllowRoot, Umask: 0o022,
+		Args: args, Dir: t.cfg.SoftwareRoot, User: owner, AllowRoot: t.cfg.AllowRoot, Umask: 0o022, Ledger: t.ledger,
 		Env: child.CleanEnviron(t.cfg.Environ, owner.Home),
 	}
 	if log != nil {

@@ -28,6 +28,9 @@ type Node struct {
 	promises   PromiseRunner
 	terminal   *child.Terminal
 	http       *http.Client
+	ledger     *child.Ledger
+	// survivors are what is left of earlier passes and cannot be ended.
+	survivors []child.Survivor
 }
 
 // Option changes what [New] makes.
@@ -105,6 +108,7 @@ func New(cfg Config, opts ...Option) (*Node, error) {
 		}
 		n.client = client
 	}
+	n.ledger = &child.Ledger{Dir: filepath.Join(n.cfg.InstanceRoot, "var", "run", "slapgrid"), Log: n.log}
 	n.builders = append(n.builders, newBuildoutBuilder(n), newProgramBuilder(n))
 	if n.supervisor == nil {
 		n.supervisor = newDaemon(n)
@@ -165,6 +169,9 @@ func (n *Node) begin(ctx context.Context) error {
 		return err
 	}
 	if err := child.SealDescriptors(); err != nil {
+		return err
+	}
+	if err := n.endSurvivors(ctx); err != nil {
 		return err
 	}
 	for _, name := range n.cfg.Managers {

@@ -111,7 +111,7 @@ func (p *partition) free() bool {
 func (p *partition) command(args ...string) child.Command {
 	return child.Command{
 		Args: args, Dir: p.dir, User: p.owner, AllowRoot: p.node.cfg.AllowRoot,
-		Line: logLines(p.log),
+		Ledger: p.node.ledger, Line: logLines(p.log),
 	}
 }
 

@@ -81,7 +81,11 @@ func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partiti
 		o.Harmless = true
 		return nil, &o
 	}
-	if err := p.open(); err != nil {
+	err = n.checkAlone(p.dir)
+	if err == nil {
+		err = p.open()
+	}
+	if err != nil {
 		p.close()
 		p.log.ErrorContext(ctx, err.Error())
 		p.reportError(ctx, err)

@@ -31,14 +31,15 @@ const childUmask = 0o027
 // programBuilder is the [Builder] of releases that are programs: a directory
 // or an archive with executables software/build and software/instantiate.
 type programBuilder struct {
-	cfg  *Config
-	http *http.Client
+	cfg    *Config
+	http   *http.Client
+	ledger *child.Ledger
 }
 
 var _ Builder = (*programBuilder)(nil)
 
 func newProgramBuilder(n *Node) *programBuilder {
-	return &programBuilder{cfg: &n.cfg, http: n.http}
+	return &programBuilder{cfg: &n.cfg, http: n.http, ledger: n.ledger}
 }
 
 // Handles implements [Builder]: every URL whose path does not end in .cfg.
@@ -69,7 +70,7 @@ func (b *programBuilder) Software(ctx context.Context, j SoftwareJob) error {
 	if dir.Exists(programBuild) {
 		c := child.Command{
 			Args: []string{build}, Dir: j.Directory, User: owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask,
-			Env: b.environ(j.URL, j.Directory, j.Directory, owner), Line: logLines(j.Log),
+			Ledger: b.ledger, Env: b.environ(j.URL, j.Directory, j.Directory, owner), Line: logLines(j.Log),
 		}
 		if err := runBuilder(ctx, c, fmt.Sprintf("Failed to run %s in directory '%s'", programBuild, j.Directory), j.Log); err != nil {
 			return err
@@ -108,7 +109,7 @@ func (b *programBuilder) Instance(ctx context.Context, j InstanceJob) error {
 	c := child.Command{
 		Args: []string{filepath.Join(j.SoftwareDirectory, programInstantiate)}, Dir: j.Directory,
 		User: owner, AllowRoot: b.cfg.AllowRoot, Umask: childUmask,
-		Env: env, Timeout: b.cfg.PartitionTimeout, Line: logLines(j.Log),
+		Ledger: b.ledger, Env: env, Timeout: b.cfg.PartitionTimeout, Line: logLines(j.Log),
 	}
 	return runBuilder(ctx, c, fmt.Sprintf("Failed to run %s in directory '%s'", programInstantiate, j.Directory), j.Log)
 }

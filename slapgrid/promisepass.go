@@ -18,6 +18,9 @@ type PromiseOptions struct {
 // partitions are in the report, each as a *PromiseError.
 func (n *Node) Promises(ctx context.Context, o PromiseOptions) (*Report, error) {
 	n.log.InfoContext(ctx, "Processing promises...")
+	if err := n.endSurvivors(ctx); err != nil {
+		return nil, err
+	}
 	list, err := n.readPartitions(ctx, o.Only)
 	if err != nil {
 		return nil, err

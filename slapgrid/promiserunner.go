@@ -33,6 +33,10 @@ type PromiseJob struct {
 	Anomaly bool
 	// Log tells which promises are checked and what they say.
 	Log *slog.Logger
+
+	// files and owner are the directory, opened already, and whom it belongs to.
+	files *confined.Dir
+	owner child.User
 }
 
 type promiseMode struct{ force, anomaly bool }
@@ -43,6 +47,7 @@ func (p *partition) checkPromises(ctx context.Context, mode promiseMode) error {
 		ID: p.id, Directory: p.dir, SoftwareDirectory: p.releaseDir,
 		KeyFile: p.keyFile, CertFile: p.certFile,
 		Force: mode.force, Anomaly: mode.anomaly, Log: p.log,
+		files: p.files, owner: p.owner,
 	})
 }
 
@@ -54,17 +59,8 @@ var _ PromiseRunner = (*promiseLauncher)(nil)
 
 // Run implements [PromiseRunner].
 func (l *promiseLauncher) Run(ctx context.Context, j PromiseJob) error {
-	owner, err := child.Owner(j.Directory)
-	if err != nil {
-		return err
-	}
-	files, err := confined.Open(j.Directory, confined.Owner{UID: owner.UID, GID: owner.GID})
-	if err != nil {
-		return err
-	}
-	defer files.Close()
 	launcher := promise.Launcher{
-		Files: files, Directory: j.Directory, User: owner, AllowRoot: l.node.cfg.AllowRoot,
+		Files: j.files, Directory: j.Directory, User: j.owner, AllowRoot: l.node.cfg.AllowRoot, Ledger: l.node.ledger,
 		Environ: l.node.cfg.Environ, Timeout: l.node.cfg.PromiseTimeout,
 		Force: j.Force, Anomaly: j.Anomaly, Now: l.node.now, Log: j.Log,
 		Plugin: promise.Plugin{

@@ -104,6 +104,9 @@ func (r *release) process(ctx context.Context) (Action, error) {
 	if err := checkReleaseURL(r.url); err != nil {
 		return ActionSkipped, err
 	}
+	if err := r.node.checkAlone(r.dir); err != nil {
+		return ActionSkipped, err
+	}
 	var steps []releaseStep
 	action := ActionProcessed
 	switch state := r.slap.State(); state {

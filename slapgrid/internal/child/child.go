@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,6 +53,8 @@ type Command struct {
 	Stderr bool
 	// Terminal, if not nil, is given to the child instead of pipes.
 	Terminal *Terminal
+	// Ledger notes the run for later agents. Optional.
+	Ledger *Ledger
 }
 
 // Result is how a program ended.
@@ -83,18 +86,27 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if err != nil {
 		return Result{ExitCode: -1}, err
 	}
-	// The child dies with the thread that made it, hence with the agent: a new
-	// agent must not meet the builds of one that was killed.
+	// The child dies with the thread that made it, hence with the agent. What it
+	// started does not: see Ledger.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	out := &output{line: c.Line, limit: KeptOutput}
 	errs := &output{limit: KeptOutput}
 	c.connect(cmd, out, errs)
+	n := c.note(cmd)
 	started := time.Now()
 	if err := cmd.Start(); err != nil {
+		c.forget(n)
 		return Result{ExitCode: -1}, err
 	}
-	err = c.wait(ctx, cmd)
+	if n != nil {
+		c.Ledger.started(n, cmd.Process.Pid, cmd.SysProcAttr.Setsid)
+	}
+	if err = c.wait(ctx, cmd); err != nil && n != nil {
+		// Daemons of the program have left its process tree.
+		c.Ledger.end(context.WithoutCancel(ctx), []*note{n})
+	}
+	c.forget(n)
 	res := Result{ExitCode: cmd.ProcessState.ExitCode(), Elapsed: time.Since(started)}
 	if err == nil {
 		out.finish()
@@ -129,6 +141,30 @@ func (c *Command) prepare() (*exec.Cmd, error) {
 	// could type commands there (TIOCSTI).
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Setsid: c.Terminal == nil, Pdeathsig: syscall.SIGKILL}
 	return cmd, nil
+}
+
+// note begins the note of the run and marks the program; nil without a ledger.
+func (c *Command) note(cmd *exec.Cmd) *note {
+	if c.Ledger == nil {
+		return nil
+	}
+	n := c.Ledger.open(c)
+	cmd.Env = append(slices.Clone(cmd.Env), markName+"="+n.name)
+	return n
+}
+
+func (c *Command) forget(n *note) {
+	if n != nil {
+		c.Ledger.close(n)
+	}
+}
+
+// uid is whose processes the program and what it starts are.
+func (c *Command) uid() int {
+	if c.User.mustSwitch() {
+		return c.User.UID
+	}
+	return os.Getuid()
 }
 
 func (c *Command) connect(cmd *exec.Cmd, out, errs *output) {

@@ -15,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(agentCommand) != "" {
+		os.Exit(runAgent(os.Args[1]))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func sh(script string) Command {
 	return Command{

@@ -1,10 +1,6 @@
 package child
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -39,11 +35,8 @@ func killGroup(pgid int) { _ = syscall.Kill(-pgid, syscall.SIGKILL) }
 // descendants lists the living descendants of a process.
 func descendants(root int) []int {
 	children := map[int][]int{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range stats {
-		if pid, parent, ok := parent(path); ok {
-			children[parent] = append(children[parent], pid)
-		}
+	for pid, p := range allProcesses() {
+		children[p.parent] = append(children[p.parent], pid)
 	}
 	var all []int
 	for queue := children[root]; len(queue) > 0; queue = queue[1:] {
@@ -51,23 +44,4 @@ func descendants(root int) []int {
 		queue = append(queue, children[queue[0]]...)
 	}
 	return all
-}
-
-// parent reads the id of a process and of its parent from /proc/<pid>/stat.
-func parent(path string) (pid, ppid int, ok bool) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return 0, 0, false
-	}
-	end := bytes.LastIndexByte(data, ')')
-	if end < 0 {
-		return 0, 0, false
-	}
-	fields := bytes.Fields(data[end+1:])
-	if len(fields) < 2 {
-		return 0, 0, false
-	}
-	pid, err1 := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-	ppid, err2 := strconv.Atoi(string(fields[1]))
-	return pid, ppid, err1 == nil && err2 == nil
 }

@@ -42,6 +42,8 @@ type Launcher struct {
 	// User runs the promises; it is resolved when one is due.
 	User      child.User
 	AllowRoot bool
+	// Ledger notes which promises run. Optional.
+	Ledger *child.Ledger
 	// Environ is the agent's environment, cleaned before promises get it.
 	Environ []string
 	// Timeout limits each promise.
@@ -53,6 +55,9 @@ type Launcher struct {
 	// Plugin is what Python plugins need.
 	Plugin Plugin
 
+	// state is the directory of schedules, results and logs, opened once as each
+	// promise needs several files of it; nil while there is none.
+	state      *confined.Dir
 	mayNotBang bool
 	prepared   bool
 	skipped    int
@@ -80,6 +85,8 @@ func (l *Launcher) Run(ctx context.Context) (*Outcome, error) {
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
+	l.openState()
+	defer l.closeState()
 	var first *Outcome
 	for _, e := range entries {
 		if ctx.Err() != nil {
@@ -143,6 +150,21 @@ func (l *Launcher) removeStale(ctx context.Context, names []string) {
 	}
 }
 
+// openState opens the directory of the state. Before the first promise was ever
+// checked there is none; what else may be wrong with it [Launcher.prepare] tells.
+func (l *Launcher) openState() {
+	if state, err := l.Files.Sub(stateDir, l.Files.Owner); err == nil {
+		l.state = state
+	}
+}
+
+func (l *Launcher) closeState() {
+	if l.state != nil {
+		_ = l.state.Close() // only a directory handle
+		l.state = nil
+	}
+}
+
 // prepare makes what the first promise that is due needs.
 func (l *Launcher) prepare() error {
 	if l.prepared {
@@ -162,6 +184,12 @@ func (l *Launcher) prepare() error {
 			return err
 		}
 	}
+	if l.state == nil {
+		var err error
+		if l.state, err = l.Files.Sub(stateDir, l.Files.Owner); err != nil {
+			return err
+		}
+	}
 	l.prepared = true
 	return nil
 }
@@ -169,7 +197,7 @@ func (l *Launcher) prepare() error {
 // check decides whether a promise is due and checks it. A nil result means
 // that it has nothing to say this time.
 func (l *Launcher) check(ctx context.Context, e entry) (*Result, error) {
-	cached := l.loadCache(e.title())
+	cached := l.loadCache(e)
 	if cached != nil {
 		if !cached.Tested && !l.Anomaly || !cached.Anomalous && l.Anomaly {
 			return nil, nil
@@ -253,7 +281,7 @@ func (l *Launcher) save(ctx context.Context, e entry, run ran) error {
 // command is the child of a promise.
 func (l *Launcher) command(args ...string) child.Command {
 	return child.Command{
-		Args: args, Dir: l.Directory, User: l.User, AllowRoot: l.AllowRoot,
+		Args: args, Dir: l.Directory, User: l.User, AllowRoot: l.AllowRoot, Ledger: l.Ledger,
 		Env: child.CleanEnviron(l.Environ, l.User.Home), Timeout: l.Timeout, Grace: killAfter,
 	}
 }

@@ -19,17 +19,17 @@ const (
 // recordStart is the first line of a record in the log of a promise.
 var recordStart = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2}\s+\d{2}:\d{2}:\d{2})\s+-?\s*(\w+)\s+-?\s+(\d+-\d{3})\s+-?\s*(.*)`)
 
-func logName(title string) string { return stateDir + "/log/" + title + ".log" }
+func logName(title string) string { return "log/" + title + ".log" }
 
 // record adds one run to the log of a promise.
 func (l *Launcher) record(title string, failed bool, message string) error {
 	name := logName(title)
-	if info, err := l.Files.Lstat(name); err == nil && info.Size() >= maxLog {
-		if err := l.Files.Rename(name, name+".1"); err != nil {
+	if info, err := l.state.Lstat(name); err == nil && info.Size() >= maxLog {
+		if err := l.state.Rename(name, name+".1"); err != nil {
 			return err
 		}
 	}
-	f, err := l.Files.Append(name, 0o644, true)
+	f, err := l.state.Append(name, 0o644, true)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (l *Launcher) record(title string, failed bool, message string) error {
 
 // failuresInARow counts the newest runs that failed, up to most.
 func (l *Launcher) failuresInARow(title string, most int) (int, error) {
-	data, err := l.Files.ReadTail(logName(title), logTail)
+	data, err := l.state.ReadTail(logName(title), logTail)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

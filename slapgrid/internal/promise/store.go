@@ -83,9 +83,16 @@ func (s saved) encode() []byte {
 		quote(s.Result.Type), s.Result.Failed, quote(s.Result.Date.UTC().Format(dateFormat)), quote(s.Result.Message))
 }
 
+func resultName(title string) string { return "result/" + title + ".status.json" }
+
+func cacheName(title string) string { return "cache/" + title }
+
 func (l *Launcher) loadResult(title string) *saved {
-	name := stateDir + "/result/" + title + ".status.json"
-	data, err := l.Files.Read(name)
+	if l.state == nil {
+		return nil
+	}
+	name := resultName(title)
+	data, err := l.state.Read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -94,14 +101,14 @@ func (l *Launcher) loadResult(title string) *saved {
 		s, err = decodeResult(data)
 	}
 	if err != nil {
-		l.Log.Warn(fmt.Sprintf("Bad promise JSON result at '%s': %v", name, err))
+		l.Log.Warn(fmt.Sprintf("Bad promise JSON result at '%s': %v", stateDir+"/"+name, err))
 		return nil
 	}
 	return &s
 }
 
 func (l *Launcher) saveResult(s saved) error {
-	return l.Files.Write(stateDir+"/result/"+s.Title+".status.json", s.encode(), 0o644, true)
+	return l.state.Write(resultName(s.Title), s.encode(), 0o644, true)
 }
 
 // cache is the schedule of a promise.
@@ -125,14 +132,20 @@ func (c cache) encode() []byte {
 
 // loadCache returns the schedule of a promise, nil if there is none that can
 // be believed.
-func (l *Launcher) loadCache(title string) *cache {
-	data, err := l.Files.Read(stateDir + "/cache/" + title)
+func (l *Launcher) loadCache(e entry) *cache {
+	if l.state == nil {
+		return nil
+	}
+	data, err := l.state.Read(cacheName(e.title()))
 	if err != nil {
 		return nil
 	}
 	var c cache
 	if err := json.Unmarshal(data, &c); err != nil {
 		return nil
+	}
+	if !e.plugin && c.ModuleFile == e.path {
+		return &c // it was there a moment ago, when it was listed
 	}
 	if _, err := os.Stat(c.ModuleFile); err != nil {
 		return nil
@@ -148,7 +161,7 @@ func (l *Launcher) saveCache(title string, c cache) error {
 	if c.Tested && !l.Anomaly || c.Anomalous && l.Anomaly {
 		c.NextRun += c.Periodicity * 60
 	}
-	return l.Files.Write(stateDir+"/cache/"+title, c.encode(), 0o644, true)
+	return l.state.Write(cacheName(title), c.encode(), 0o644, true)
 }
 
 func quote(s string) string {
