@@ -48,13 +48,17 @@ func ParseConsumption(r io.Reader, opts ...DecodeOption) (*Consumption, error) {
 // Validate checks a journal of any size in constant memory. The error is an
 // [Errors] with every broken rule, or wraps that of the reader.
 func Validate(r io.Reader, opts ...DecodeOption) error {
-	return walk(r, opts, pieces, (*engine).drainJournal)
+	return walk(r, opts, pieces, func(e *engine) error {
+		e.drop = true
+		return e.drainJournal()
+	})
 }
 
 // ValidateConsumption checks the report of a partition as [Validate] does a
 // journal.
 func ValidateConsumption(r io.Reader, opts ...DecodeOption) error {
 	return walk(r, opts, pieces, func(e *engine) error {
+		e.drop = true
 		return e.consumption(func(Movement) error { return nil })
 	})
 }

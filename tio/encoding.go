@@ -189,21 +189,33 @@ func (c *charReader) Read(p []byte) (int, error) {
 // plain copies the printable ASCII characters and line feeds at the start of
 // raw, the bulk of every document.
 func (c *charReader) plain(p []byte) int {
-	n := min(len(p), len(c.raw))
-	for i := range n {
-		b := c.raw[i]
-		if b >= ' ' && b < utf8.RuneSelf || b == '\n' && !(c.cr && i == 0) {
-			p[i] = b
+	most := min(len(p), len(c.raw))
+	n := 0
+	if c.cr && most > 0 && c.raw[0] == '\n' {
+		return 0
+	}
+	for n < most {
+		if n+8 <= most && printable(binary.LittleEndian.Uint64(c.raw[n:])) {
+			n += 8
 			continue
 		}
-		n = i
-		break
+		if b := c.raw[n]; (b < ' ' || b >= utf8.RuneSelf) && b != '\n' {
+			break
+		}
+		n++
 	}
 	if n > 0 {
+		copy(p, c.raw[:n])
 		c.cr = false
 		c.raw = c.raw[n:]
 	}
 	return n
+}
+
+// printable tells whether eight bytes are all ASCII and no control characters.
+func printable(word uint64) bool {
+	const ones = 0x0101010101010101
+	return (word|(word-ones*' '))&(ones*0x80) == 0
 }
 
 // emit writes one character, with CRLF and CR as LF.

@@ -16,6 +16,7 @@ type engine struct {
 	options
 	broken Errors
 	path   []segment
+	drop   bool    // nobody wants the texts
 	lint   *linter // nil: nobody wants warnings
 	inner  frame   // of the arrow or movement that is being read
 	text   []byte  // of the leaf that is being read
@@ -379,6 +380,12 @@ func (e *engine) leaf(t token, m *model, place int) (string, error) {
 // value judges the text that a leaf has.
 func (e *engine) value(pos position, m *model, place int, derived string, nested bool) (string, error) {
 	c := &m.children[place]
+	if e.drop && derived == "" {
+		if c.number && !nested && !Number(e.text).Valid() {
+			return "", e.report(pos, Float, "%s is no number", shorten(string(e.text)))
+		}
+		return "", nil
+	}
 	if c.number {
 		value := string(e.text)
 		if !nested && !Number(value).Valid() {

@@ -2,6 +2,7 @@ package tio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -130,7 +131,13 @@ func (s *scanner) broken(where string) error {
 
 // skip consumes n available bytes.
 func (s *scanner) skip(n int) {
-	for _, b := range s.buf[s.at : s.at+n] {
+	rest := s.buf[s.at : s.at+n]
+	s.at += n
+	for len(rest) >= 8 && printable(binary.LittleEndian.Uint64(rest)) {
+		s.pos.column += 8
+		rest = rest[8:]
+	}
+	for _, b := range rest {
 		switch {
 		case b == '\n':
 			s.pos.line++
@@ -139,7 +146,6 @@ func (s *scanner) skip(n int) {
 			s.pos.column++
 		}
 	}
-	s.at += n
 }
 
 func (s *scanner) peek() (byte, bool) {
@@ -462,10 +468,15 @@ func (s *scanner) text() (token, bool, error) {
 // plainText counts the buffered bytes before the next markup, and watches for
 // the end mark of CDATA sections, which plain text must not contain.
 func (s *scanner) plainText() (int, error) {
-	for i, b := range s.buf[s.at:] {
+	text := s.buf[s.at : s.at+s.run('<')]
+	if i := bytes.IndexByte(text, '&'); i >= 0 {
+		text = text[:i]
+	}
+	if s.brackets == 0 && bytes.IndexByte(text, ']') < 0 {
+		return len(text), nil
+	}
+	for i, b := range text {
 		switch b {
-		case '<', '&':
-			return i, nil
 		case ']':
 			s.brackets++
 		case '>':
@@ -478,7 +489,7 @@ func (s *scanner) plainText() (int, error) {
 			s.brackets = 0
 		}
 	}
-	return len(s.buf) - s.at, nil
+	return len(text), nil
 }
 
 var predefined = map[string]rune{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}

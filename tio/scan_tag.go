@@ -330,7 +330,8 @@ func (s *scanner) plainEnd() (string, bool) {
 	if len(rest) <= len(raw) || string(rest[:len(raw)]) != raw || rest[len(raw)] != '>' {
 		return "", false
 	}
-	s.skip(len(raw) + 1)
+	s.at += len(raw) + 1
+	s.pos.column += utf8.RuneCountInString(raw) + 1 // no name has a line end
 	return raw, true
 }
 
