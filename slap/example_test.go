@@ -201,16 +201,3 @@ func ExampleWaitReady() {
 	fmt.Println(answer, err)
 	// Output: ready after 3 <nil>
 }
-
-func ExampleParameters_JSON() {
-	parameters, err := slap.JSONParameters(map[string]any{"port": 8080})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(parameters)
-	var settings struct{ Port int }
-	fmt.Println(parameters.JSON(&settings), settings.Port)
-	// Output:
-	// map[_:{"port":8080}]
-	// <nil> 8080
-}

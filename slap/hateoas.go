@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Instance is what the HATEOAS interface tells of a root instance.
@@ -77,6 +78,9 @@ func (c *Client) HateoasURL(ctx context.Context) (string, error) {
 	found := strings.TrimSpace(string(body))
 	if found == "" {
 		return "", notFound(op, "the master did not tell it")
+	}
+	if strings.ContainsFunc(found, func(r rune) bool { return unicode.IsSpace(r) || r == '<' }) {
+		return "", c.unreadable(op, fmt.Errorf("an address was expected, not %.60q", found))
 	}
 	c.mu.Lock()
 	c.foundHateoas = found

@@ -1,8 +1,6 @@
 package slap
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -15,11 +13,16 @@ import (
 // Parameters. Values received are nil, bool, int64, *big.Int, float64,
 // string, []any and map[string]any; a stand-alone master stores everything as
 // text, so that 3 comes back as "3", and the empty text as nil.
+//
+// [Parameters.Decode] turns them into a Go struct and [EncodeParameters] and
+// [EncodeJSONParameters] do the reverse; Text, Int, Float, Bool and JSON read
+// one parameter. All of them look through what a stand-alone master made of a
+// value. Their errors name the parameter and the types, never the value.
 type Parameters map[string]any
 
 // String returns the parameter as text: text itself, and for numbers and
 // booleans their Python notation. It is false if the parameter is missing or
-// null.
+// null. [Parameters.Text] says the same with an error.
 func (p Parameters) String(key string) (string, bool) {
 	v, ok := p[key]
 	if !ok || v == nil {
@@ -38,33 +41,6 @@ func (p Parameters) Clone() Parameters {
 	}
 	return maps.Clone(p)
 }
-
-// JSON decodes the parameter "_" into v. Software that declares the
-// serialisation json-in-xml receives and publishes all its parameters in that
-// one. It fails with ErrNotFound if there is no such parameter.
-func (p Parameters) JSON(v any) error {
-	text, ok := p.String(serialised)
-	if !ok {
-		return notFound("parameters", "parameter %q not found", serialised)
-	}
-	if err := json.Unmarshal([]byte(text), v); err != nil {
-		return fmt.Errorf("parameter %q: %w", serialised, err)
-	}
-	return nil
-}
-
-// JSONParameters returns Parameters that hold v as JSON in the single
-// parameter "_".
-func JSONParameters(v any) (Parameters, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("parameters as JSON: %w", err)
-	}
-	return Parameters{serialised: string(text)}, nil
-}
-
-// serialised is the parameter that holds all others as JSON.
-const serialised = "_"
 
 // plain turns the types of this package into those the codec knows.
 func plain(v any) any {

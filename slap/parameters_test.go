@@ -1,7 +1,6 @@
 package slap
 
 import (
-	"encoding/json"
 	"math/big"
 	"testing"
 
@@ -29,20 +28,6 @@ func TestParametersAsText(t *testing.T) {
 	}
 	require.Equal(t, []string{"big", "empty", "float", "int", "int64", "list", "nested", "none", "text", "true"}, p.Keys())
 	require.NotNil(t, Parameters(nil).Clone())
-}
-
-func TestParametersAsJSON(t *testing.T) {
-	p, err := JSONParameters(map[string]any{"a": []int{1, 2}})
-	require.NoError(t, err)
-	require.Equal(t, Parameters{"_": `{"a":[1,2]}`}, p)
-	var v struct{ A []int }
-	require.NoError(t, p.JSON(&v))
-	require.Equal(t, []int{1, 2}, v.A)
-	require.ErrorIs(t, Parameters{}.JSON(&v), ErrNotFound)
-	var syntax *json.SyntaxError
-	require.ErrorAs(t, Parameters{"_": "{"}.JSON(&v), &syntax)
-	_, err = JSONParameters(make(chan int))
-	require.Error(t, err)
 }
 
 func TestNestedParametersAreSent(t *testing.T) {

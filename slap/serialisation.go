@@ -1,0 +1,244 @@
+package slap
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/slapos/slapos-go/internal/pytext"
+)
+
+// Serialisation is how the parameters of a software type travel, which its
+// software release declares (wire.md 3.4). Package softwareschema reads the
+// declaration; programs that know it use the constants.
+type Serialisation string
+
+const (
+	// SerialisationXML sends each parameter by itself. Masters are free to
+	// make text of the values.
+	SerialisationXML Serialisation = "xml"
+	// SerialisationJSONInXML sends all parameters as one JSON text, in the
+	// parameter "_", so that types survive.
+	SerialisationJSONInXML Serialisation = "json-in-xml"
+)
+
+// serialised is the parameter that holds all others as JSON.
+const serialised = "_"
+
+// errSerialisation is a serialisation that is not known.
+var errSerialisation = errors.New(`the serialisation is neither "xml" nor "json-in-xml"`)
+
+// Encode returns a value as parameters: [EncodeParameters] or
+// [EncodeJSONParameters].
+func (s Serialisation) Encode(v any) (Parameters, error) {
+	switch s {
+	case SerialisationXML:
+		return EncodeParameters(v)
+	case SerialisationJSONInXML:
+		return EncodeJSONParameters(v)
+	}
+	return nil, fmt.Errorf("parameters: %w", errSerialisation)
+}
+
+// Decode is [Parameters.Decode] for a serialisation that is known: "_" is an
+// ordinary parameter in xml, and must be there in json-in-xml (ErrNotFound).
+func (s Serialisation) Decode(p Parameters, into any) error {
+	switch s {
+	case SerialisationXML:
+		return decodePlain(p, into)
+	case SerialisationJSONInXML:
+		return p.JSON(serialised, into)
+	}
+	return fmt.Errorf("parameters: %w", errSerialisation)
+}
+
+// Serialisation tells how the parameters seem to be serialised: as JSON if
+// there is a parameter "_" and no other but those that masters add.
+func (p Parameters) Serialisation() Serialisation {
+	if v, ok := p[serialised]; !ok || v == nil {
+		return SerialisationXML
+	}
+	for key := range p {
+		if key != serialised && !addedByMaster(key) {
+			return SerialisationXML
+		}
+	}
+	return SerialisationJSONInXML
+}
+
+// addedByMaster tells whether masters put a parameter beside those requested.
+func addedByMaster(key string) bool {
+	switch key {
+	case "ip_list", "full_ip_list", "full_address_list", "slave_instance_list", "timestamp",
+		"instance_title", "root_instance_title", "root_instance_short_title",
+		"slap_computer_id", "slap_computer_partition_id", "slap_software_release_url", "slap_software_type":
+		return true
+	}
+	return false
+}
+
+// Decode stores the parameters in what into points to: a struct, by the json
+// tags of its fields, a map with text keys, or an any. It reads both
+// serialisations. If the only parameter is "_", beside those that masters add,
+// its JSON is decoded as [Parameters.JSON] does.
+//
+// Otherwise each parameter goes into the field of its name, and values are
+// converted, because a stand-alone master makes text of everything:
+//
+//   - booleans and numbers as by [Parameters.Bool], [Parameters.Int] and
+//     [Parameters.Float]; a number must fit its field;
+//   - text fields take any value, in its Python notation;
+//   - lists, maps and structs also from text that is JSON or a Python literal:
+//     "[1, 'a']"; []byte from base64, as in JSON;
+//   - types with UnmarshalText from text, other types with UnmarshalJSON from
+//     JSON or from text as a JSON string;
+//   - an any takes the value as it is, a pointer is made when there is a value.
+//
+// Null, "" and "None" leave a field as it is, so that it may hold a default; a
+// text field takes the last two as text. Parameters without a field are
+// ignored, as are fields without a parameter. All that does not fit is told,
+// each as a [ParameterError].
+func (p Parameters) Decode(into any) error {
+	if p.Serialisation() == SerialisationJSONInXML {
+		return p.JSON(serialised, into)
+	}
+	return decodePlain(p, into)
+}
+
+// EncodeParameters returns the fields of a struct, by their json tags, or the
+// entries of a map as parameters of the serialisation xml. Texts, booleans and
+// numbers keep their type. Lists and dictionaries become the JSON text that
+// Python's json.dumps gives, with sorted keys, so that the same value is the
+// same text each time; [Parameters.Decode] reads it. Nulls are left out: they
+// would come back as the text "None".
+func EncodeParameters(v any) (Parameters, error) {
+	m, err := dictionaryOf(v)
+	if err != nil {
+		return nil, err
+	}
+	p := Parameters{}
+	for key, item := range m {
+		switch item.(type) {
+		case nil:
+		case []any, map[string]any:
+			text, err := pytext.AppendJSON(nil, item)
+			if err != nil {
+				return nil, notEncoded(quoteKey(key), err)
+			}
+			p[key] = string(text)
+		default:
+			p[key] = item
+		}
+	}
+	return p, nil
+}
+
+// EncodeJSONParameters returns a value as parameters of the serialisation
+// json-in-xml: one JSON text under "_". It is the text that Python's
+// json.dumps(value, sort_keys=True) gives, so that the same value is the same
+// text each time and never counts as a change.
+//
+// Go writes the number 1.0 of a float64 field as 1; in a map[string]any, a []any
+// or a Parameters it stays 1.0. Infinities and NaN are refused.
+func EncodeJSONParameters(v any) (Parameters, error) {
+	text, err := pytext.AppendJSON(nil, plain(v))
+	if err != nil {
+		return nil, notEncoded("all", err)
+	}
+	return Parameters{serialised: string(text)}, nil
+}
+
+// notEncoded is the error of a value that cannot be encoded. The errors of
+// encoding/json name types, not values, but for those of methods.
+func notEncoded(what string, err error) error {
+	return &ParameterError{Key: what, Want: "a value that JSON can hold", Err: err}
+}
+
+// dictionaryOf returns the fields of a struct or the entries of a map in the
+// types of package pytext.
+func dictionaryOf(v any) (map[string]any, error) {
+	text, err := pytext.AppendJSON(nil, plain(v))
+	if err != nil {
+		return nil, notEncoded("all", err)
+	}
+	decoded, err := pytext.ParseJSON(string(text))
+	if err != nil {
+		return nil, notEncoded("all", err)
+	}
+	m, ok := decoded.(map[string]any)
+	if !ok && decoded != nil {
+		return nil, &ParameterError{Key: "all", Want: "a struct or a map", Got: typeOf(decoded)}
+	}
+	return m, nil
+}
+
+// decodeJSON decodes a JSON text, or a value that is decoded already.
+func decodeJSON(key string, v, into any) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return &ParameterError{Key: key, Want: "a pointer to decode into", Got: fmt.Sprintf("%T", into)}
+	}
+	text, ok := v.(string)
+	if !ok {
+		encoded, err := pytext.AppendJSON(nil, plain(v))
+		if err != nil {
+			return &ParameterError{Key: key, Want: "JSON", Got: typeOf(v), Err: err}
+		}
+		text = string(encoded)
+	}
+	switch into := into.(type) {
+	case *any:
+		return decodeValue(key, text, func(v any) bool { *into = v; return true })
+	case *map[string]any:
+		return decodeValue(key, text, func(v any) (ok bool) { *into, ok = v.(map[string]any); return ok || v == nil })
+	case *Parameters:
+		return decodeValue(key, text, func(v any) bool {
+			m, ok := v.(map[string]any)
+			*into = m
+			return ok || v == nil
+		})
+	}
+	return jsonError(key, json.Unmarshal([]byte(text), into))
+}
+
+// decodeValue decodes JSON with the numbers of Parameters.
+func decodeValue(key, text string, store func(any) bool) error {
+	v, err := pytext.ParseJSON(text)
+	if err != nil {
+		return &ParameterError{Key: key, Want: "JSON", Got: "text: " + err.Error()}
+	}
+	if !store(v) {
+		return &ParameterError{Key: key, Want: "a dictionary as JSON", Got: typeOf(v)}
+	}
+	return nil
+}
+
+// jsonError turns an error of encoding/json into one without values.
+func jsonError(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if e.Field != "" {
+			key += "." + e.Field
+		}
+		got, _, _ := strings.Cut(e.Value, " ") // a number follows
+		return &ParameterError{Key: key, Want: e.Type.String(), Got: got + " as JSON"}
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return &ParameterError{Key: key, Want: "JSON", Got: fmt.Sprintf("text: no JSON at byte %d", e.Offset), Err: err}
+	}
+	return &ParameterError{Key: key, Want: "JSON of the type wanted", Err: err}
+}
+
+// decodePlain stores parameters that stand each by itself.
+func decodePlain(p Parameters, into any) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer || target.IsNil() {
+		return &ParameterError{Key: "all", Want: "a pointer to decode into", Got: fmt.Sprintf("%T", into)}
+	}
+	values := plainMap(p)
+	return assign("", values, target.Elem())
+}
