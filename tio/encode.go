@@ -82,6 +82,7 @@ func EncodeConsumption(w io.Writer, c *Consumption, opts ...EncodeOption) error 
 // Transaction for all of it; in the end Close. A value that is not valid, given
 // as an Errors, or a failure to write makes the document useless: every further
 // call returns that error. A call out of order writes nothing and does no harm.
+// It is not safe for concurrent use.
 type Encoder struct {
 	w            *writer
 	transactions int
@@ -112,7 +113,8 @@ func (e *Encoder) Transaction(t *Transaction) error {
 }
 
 // Open begins a transaction: everything of it but its movements, which are
-// ignored here.
+// ignored here. It fails while another one is open, for values that are not valid and
+// for want of an arrow.
 func (e *Encoder) Open(t *Transaction) error {
 	if err := e.ready(false); err != nil {
 		return err

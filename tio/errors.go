@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Rule names what a document breaks.
+// Rule names what a document breaks (tio.md 3.1).
 type Rule string
 
 // The rules. The first block is about XML itself, the second about the schema;
@@ -66,6 +66,7 @@ func describe(at position, path, message, rule string) string {
 // is never empty when it is returned as an error.
 type Errors []*Error
 
+// Error gives one line for each.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, one := range e {

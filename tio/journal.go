@@ -1,12 +1,15 @@
 package tio
 
-// Journal is a whole document.
+// Journal is a whole document: the element journal in chapter 3 of the SlapOS
+// documentation (tio.md 1.2), as are the types below. The zero value is an empty
+// journal, to be filled before it is written.
 type Journal struct {
 	Transactions []Transaction // at least one
 }
 
 // Transaction says what was exchanged, between whom and when. The texts may be
-// empty; their form is free.
+// empty; their form is free, though [Check] warns about dates in forms that are not
+// known.
 type Transaction struct {
 	Type        string // such as "Sale Packing List"
 	Title       Optional
@@ -38,8 +41,8 @@ type Movement struct {
 	Categories []string
 }
 
-// Consumption is what one partition reports: movements without transaction,
-// which the node puts into a Journal.
+// Consumption is what one partition reports (tio.md 2.1): movements without
+// transaction, which the node puts into a Journal, see [Aggregate].
 type Consumption struct {
 	Movements []Movement // at least one
 }
