@@ -64,6 +64,8 @@ func TestSpecialFilesDoNotHang(t *testing.T) {
 	require.ErrorContains(t, err, "not a regular file")
 	_, err = d.Append("pipe", 0o600, true)
 	require.Error(t, err)
+	_, err = d.Sub("pipe", Owner{})
+	require.ErrorIs(t, err, syscall.ENOTDIR)
 	_, err = d.Read("missing")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -24,9 +24,10 @@ func (d *Dir) Open(name string) (*os.File, error) {
 	return f, d.whole(err)
 }
 
-// OpenRoot is [os.Root.OpenRoot].
+// OpenRoot is [os.Root.OpenRoot], but never waits for a pipe: because of the slash
+// the system itself refuses what is no directory.
 func (d *Dir) OpenRoot(name string) (*os.Root, error) {
-	root, err := d.Root.OpenRoot(name)
+	root, err := d.Root.OpenRoot(name + "/")
 	return root, d.whole(err)
 }
 
