@@ -42,7 +42,7 @@ func BenchmarkIdlePass(b *testing.B) {
 		{"without promises", "", "", testpeer.Versions(), ""},
 		{"promises checked before", makePromise, "9999999999.0", testpeer.Versions(), "1 promises didn't need to be checked"},
 		// Slow: only with the newest reference.
-		{"promises due", makePromise, "1.0", []string{testpeer.Newest}, "Checking promise ok..."},
+		{"promises due", makePromise, dueNow, []string{testpeer.Newest}, "Checking promise ok..."},
 	} {
 		b.Run(variant.name, func(b *testing.B) {
 			n := newIdleNode(b, variant.promise)
@@ -56,11 +56,10 @@ func BenchmarkIdlePass(b *testing.B) {
 			for _, a := range agents {
 				b.Run(a.name, func(b *testing.B) {
 					before := n.tree(b)
-					n.schedule(b, variant.due)
-					output := n.pass(b, a, "-v").Output
-					require.Equal(b, idlePartitions, strings.Count(output, "Partition already up-to-date."), "%s", output)
-					if variant.said != "" {
-						require.Equal(b, idlePartitions, strings.Count(output, variant.said), "%s", output)
+					if variant.due != dueNow { // then each pass tells it all
+						n.schedule(b, variant.due)
+						r := n.pass(b, a, "-v")
+						require.Equal(b, idlePartitions, strings.Count(r.Output, "Partition already up-to-date."), "%s", r)
 					}
 					n.schedule(b, variant.due)
 					var cpu time.Duration
@@ -69,6 +68,9 @@ func BenchmarkIdlePass(b *testing.B) {
 						b.StopTimer()
 						cpu += r.CPU
 						require.NotContains(b, r.Output, "Processing Computer Partition ")
+						if variant.said != "" {
+							require.Equal(b, idlePartitions, strings.Count(r.Output, variant.said), "%s", r)
+						}
 						n.schedule(b, variant.due)
 						b.StartTimer()
 					}
@@ -81,6 +83,9 @@ func BenchmarkIdlePass(b *testing.B) {
 		})
 	}
 }
+
+// dueNow is a time that has passed.
+const dueNow = "1.0"
 
 // makePromise is the part of a buildout, a shell script, that makes a promise.
 const makePromise = "mkdir -p etc/promise\nprintf '#!/bin/sh\\nexit 0\\n' > etc/promise/ok\nchmod 700 etc/promise/ok\n"
