@@ -224,10 +224,51 @@
 //
 // # Repeating calls
 //
+// A call that fails may have been done all the same: a connection that breaks
+// looks the same before the master acted and after it. What is known of a
+// change depends on the error:
+//
+//	none                            done, once
+//	ErrNotFound, ErrAuthentication  refused, not done; so is ErrServer with a 4xx status
+//	ErrNotReady                     of a request: the master took it, and has no place yet
+//	ErrConnection, other ErrServer  not known
+//
 // Reads are repeated a few times if there was no connection or the master was
 // not ready to answer (502, 503, 504); calls that change something only if
-// nothing was sent. See [WithRetry]. Beyond that, whether to repeat a call that
-// may or may not have reached the master is up to the program.
+// nothing was sent, never if the master may have got them. See [WithRetry].
+// Whether to make such a call again is for the program to decide, by what comes
+// of it:
+//
+//	same     OpenOrder.Request, RequestComputer,
+//	         Supply.Supply,
+//	         SoftwareRelease.Building, Available, ReportError,
+//	         Computer.UpdateConfiguration,
+//	         ComputerPartition.Request, Started, Stopped, Destroyed,
+//	         ComputerPartition.ReportError, ReportSharedError, SetRelatedInstances,
+//	         ComputerPartition.SetConnectionParameters, SetSharedConnectionParameters
+//	refused  SoftwareRelease.Destroyed,
+//	         Computer.GenerateCertificate, RevokeCertificate,
+//	         ComputerPartition.Rename, RenameShared
+//	adds     Client.Token,
+//	         Computer.ReportUsage, Bang,
+//	         ComputerPartition.Bang
+//
+// The first may simply be made again: in the end all is as after one call, unless
+// somebody else changed the same thing in between, whose change is then undone.
+//
+// The second do no harm, but a real master refuses with ErrNotFound what is
+// done already: after an error that leaves it open, that is a success. One of
+// them needs more: if the answer of GenerateCertificate is lost, so is the key.
+// RevokeCertificate, and generate another.
+//
+// The third leave something each time. A token is just another one, and reading
+// it is repeated as reads are; an instance that is banged twice may be processed
+// twice. A usage report that comes twice is kept once by the stand-alone master
+// of this module, and as another version by a real one, which may bill it.
+//
+// Reports, which have no result, are taken for done if the status is 200,
+// whatever the body says, as by the reference: something on the way that
+// answers 200 by itself, such as a login page, can swallow them.
 //
 // # Compatibility
 //

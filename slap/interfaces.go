@@ -5,8 +5,9 @@ import "context"
 // The interfaces of the documentation, one to one. Code that is to be tested
 // with doubles takes them; this package returns its concrete types. Methods
 // with a context talk to the master, the others never do. All may be called
-// by several goroutines at once, except where a method says otherwise; all
-// calls may be repeated, and a failed call leaves the object as it was.
+// by several goroutines at once, except where a method says otherwise. A failed
+// call leaves the object as it was; which calls may be made again is in the
+// package documentation.
 
 // IRequester is what can request instances.
 type IRequester interface {
