@@ -114,6 +114,9 @@ func stricter(document []byte, err error) bool {
 				return false
 			}
 		case Float:
+			if bareExponentTold.MatchString(e.Message) {
+				continue
+			}
 			return Validate(bytes.NewReader(bareExponent.ReplaceAll(document, []byte("$1$2")))) == nil
 		default:
 			return false
@@ -126,7 +129,10 @@ func stricter(document []byte, err error) bool {
 // does not look up.
 var latinOnly = regexp.MustCompile(`[^\x00-\xff].*" is no (Name|NCName|NMTOKEN)$`)
 
-// bareExponent finds them in encodings of 16 bits too.
+// bareExponentTold matches the message about an exponent without digits, and
+// bareExponent what long values have of it, in encodings of 16 bits too.
+var bareExponentTold = regexp.MustCompile(`[0-9.][eE][+-]?( |\\[tnr])*" is no number$`)
+
 var bareExponent = regexp.MustCompile(`([0-9.]\x00?)[eE]\x00?(?:[+-]\x00?)?((?:[ \t\r\n]\x00?)*<)`)
 
 func TestFixturesAgainstLibxml2(t *testing.T) {
