@@ -99,7 +99,8 @@ func runOnce(ctx context.Context, o Options) (again bool, err error) {
 	close(d.quit)
 	err = server.stop()
 	d.abandon()
-	return again, errors.Join(err, remove(cfg.socket), remove(cfg.pidFile), remove(cfg.stateFile()))
+	// The pid file goes last: who waits for the end looks at it.
+	return again, errors.Join(err, remove(cfg.socket), remove(cfg.stateFile()), remove(cfg.pidFile))
 }
 
 func remove(path string) error {
