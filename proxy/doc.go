@@ -59,7 +59,9 @@
 //     reference answers 500 or, for some reports, 200 without doing anything,
 //     so that its clients never raise the error that is documented.
 //   - C. Fields that cannot be read, or have the wrong type, are 400 instead of
-//     500, and nothing is changed.
+//     500, and nothing is changed. So are releases supplied in another state
+//     than available and destroyed, and those without a URL, which the reference
+//     takes. Instances keep whatever state is asked for.
 //   - D. Missing partition_parameter_xml, filter_xml and shared_xml count as
 //     empty instead of failing with 500.
 //   - E. States, errors and bangs are kept, with their dates, and

@@ -13,6 +13,9 @@ func (m *master) supply(ctx context.Context, p Principal, url, computer, state s
 	if state != stateAvailable && state != stateDestroyed {
 		return badRequest("A release can be supplied as %q or %q, not as %q", stateAvailable, stateDestroyed, state)
 	}
+	if url == "" {
+		return badRequest("The field %q is empty: no node can install such a release", "url")
+	}
 	if err := m.authorizer.Authorize(ctx, p, ActionSupply, Object{Computer: computer}); err != nil {
 		return err
 	}
