@@ -53,12 +53,38 @@
 // software root or partition; roots that belong to root are refused unless
 // [Config.AllowRoot] is set. As an ordinary user everything runs as that user.
 // Children get a cleaned environment, have a mask of their own, no descriptor
-// of the agent's but the standard ones, and die with the agent; at the end of
-// their time limit the whole process tree is ended.
+// of the agent's but the standard ones, and die with the agent.
 //
 // The owner of the software root and the users of partitions are not trusted: a
 // link, pipe or other file of theirs never makes the agent wait, nor read,
 // write or remove anything outside of the directory it works in.
+//
+// # Limits
+//
+// Everything ends with the context of its pass: programs with their process
+// tree and the daemons they made, downloads, the unpacking of archives. Besides:
+//
+//	Config.PartitionTimeout   buildout or software/instantiate of a partition,
+//	                          each report and destruction program
+//	Config.PromiseTimeout     each promise
+//	a minute of silence,      the download of a program release
+//	or six hours altogether
+//	none                      software/build and buildout of a release, which
+//	                          may compile for hours: interrupt the pass instead
+//
+// A program that ends by itself in time may leave daemons, as with the
+// reference.
+//
+// # Passes that were killed
+//
+// A program dies with the agent, but not what it started. While a program runs
+// there is a note of it in var/run/slapgrid of the instance root, and the
+// variable SLAPGRID_RUN in its environment has the name of the note. A pass
+// first ends what the notes of dead agents lead to: processes of that user with
+// the mark, in the session of the program, or below such ones. What cannot be
+// ended costs the release or partition it works in, not the node. Only a program
+// that goes out of its way escapes: by leaving its session and its parents with
+// an environment wiped.
 //
 // # Compatibility
 //
@@ -78,6 +104,8 @@
 //     processing succeeds;
 //   - report and destruction programs have the time limit of the partition, or
 //     15 minutes;
+//   - what programs of a killed pass left running is ended by the next one, and
+//     daemons of a program that exceeds its time limit with it;
 //   - root drops privileges whatever its group is, and its children have a
 //     session, without terminal, of their own;
 //   - what the master lists twice counts once; partitions that are called etc

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 	"github.com/slapos/slapos-go/slap"
@@ -34,12 +35,14 @@ type programBuilder struct {
 	cfg    *Config
 	http   *http.Client
 	ledger *child.Ledger
+	// silence and limit are those of downloads.
+	silence, limit time.Duration
 }
 
 var _ Builder = (*programBuilder)(nil)
 
 func newProgramBuilder(n *Node) *programBuilder {
-	return &programBuilder{cfg: &n.cfg, http: n.http, ledger: n.ledger}
+	return &programBuilder{cfg: &n.cfg, http: n.http, ledger: n.ledger, silence: downloadSilence, limit: downloadLimit}
 }
 
 // Handles implements [Builder]: every URL whose path does not end in .cfg.

@@ -1,18 +1,19 @@
 package slapgrid
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"os"
 	"path"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 	"github.com/slapos/slapos-go/slapgrid/internal/unpack"
@@ -125,7 +126,7 @@ func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source pr
 	if source.remote != nil {
 		name = source.remote.Path
 	}
-	top, err := unpack.Unpack(content, archive, name)
+	top, err := unpack.Unpack(ctx, content, archive, name)
 	return path.Join(contentName, top), err
 }
 
@@ -137,14 +138,14 @@ func (b *programBuilder) copyArchive(ctx context.Context, archive *os.File, sour
 	if source.remote != nil {
 		body, err = b.download(ctx, source)
 	} else {
-		body, err = os.Open(source.local)
+		body, err = openLocal(source.local)
 	}
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(archive, sum), io.LimitReader(body, unpack.MaxBytes+1))
+	n, err := io.Copy(io.MultiWriter(archive, sum), io.LimitReader(unpack.Reader(ctx, body), unpack.MaxBytes+1))
 	if err != nil {
 		return err
 	}
@@ -158,30 +159,16 @@ func (b *programBuilder) copyArchive(ctx context.Context, archive *os.File, sour
 	return err
 }
 
-// download opens an archive of a web server.
-func (b *programBuilder) download(ctx context.Context, source programSource) (io.ReadCloser, error) {
-	client := *b.http
-	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		if source.sum == "" && req.URL.Scheme != "https" {
-			return errors.New("redirected from https to " + req.URL.Scheme)
-		}
-		if len(via) >= 10 {
-			return errors.New("too many redirects")
-		}
-		return nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, source.remote.String(), nil)
+// openLocal opens an archive on the disk. A pipe of that name is not waited for.
+func openLocal(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(cmp.Or(err, fmt.Errorf("%s is not a regular file", path)), f.Close())
 	}
-	if res.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("download: %s", res.Status), res.Body.Close())
-	}
-	return res.Body, nil
+	return f, nil
 }
 
 // install makes the staged content the content of the release.

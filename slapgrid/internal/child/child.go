@@ -5,6 +5,7 @@ package child
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,6 +48,9 @@ type Command struct {
 	Grace time.Duration
 	// Line gets each line of output as it comes. Optional.
 	Line func(string)
+	// LongestLine is the length in bytes from which on lines are cut into
+	// pieces; zero means 64 KiB.
+	LongestLine int
 	// Stdin is given to the program; nil means an empty input.
 	Stdin []byte
 	// Stderr keeps the error output apart instead of merging it.
@@ -90,7 +94,7 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	// started does not: see Ledger.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	out := &output{line: c.Line, limit: KeptOutput}
+	out := &output{line: c.Line, limit: KeptOutput, longest: cmp.Or(c.LongestLine, longestLine)}
 	errs := &output{limit: KeptOutput}
 	c.connect(cmd, out, errs)
 	n := c.note(cmd)

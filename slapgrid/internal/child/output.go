@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// longestLine bounds what is held back while waiting for the end of a line.
+// longestLine bounds what is held back while waiting for the end of a line, if
+// the command does not say.
 const longestLine = 64 << 10
 
 // output receives what a child writes: whole lines go to a function as they
@@ -16,6 +17,7 @@ type output struct {
 	mu      sync.Mutex
 	line    func(string)
 	limit   int
+	longest int // of a line
 	pending []byte
 	kept    []byte
 	dropped int
@@ -26,16 +28,21 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.keep(p)
-	o.pending = append(o.pending, p...)
+	rest := p
 	for {
-		end := bytes.IndexByte(o.pending, '\n')
+		end := bytes.IndexByte(rest, '\n')
 		if end < 0 {
 			break
 		}
-		o.emit(o.pending[:end])
-		o.pending = o.pending[end+1:]
+		line := rest[:end]
+		if len(o.pending) > 0 {
+			line, o.pending = append(o.pending, line...), nil
+		}
+		o.emit(line)
+		rest = rest[end+1:]
 	}
-	if len(o.pending) > longestLine {
+	o.pending = append(o.pending, rest...)
+	if len(o.pending) > o.longest {
 		o.emit(o.pending)
 		o.pending = nil
 	}

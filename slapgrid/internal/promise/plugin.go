@@ -22,6 +22,10 @@ var helper string
 // version is what plugins are told about the node: one that knows both modes.
 const version = "1.26.1"
 
+// longestAnswer bounds one line of a helper, in bytes: the message of a result
+// has no limit of its own before it is shortened.
+const longestAnswer = 16 << 20
+
 var pluginName = regexp.MustCompile(`^[A-Za-z_]`)
 
 // Plugin is what Python plugins need.
@@ -63,6 +67,7 @@ func (l *Launcher) runPlugin(ctx context.Context, e entry) (ran, error) {
 	answer := &pluginAnswer{launcher: l, title: e.title()}
 	c := l.command(python, "-c", helper)
 	c.Stdin, c.Line, c.Stderr = request, answer.line, true
+	c.LongestLine = longestAnswer
 	res, err := child.Run(ctx, c)
 	l.logPlugin(ctx, res)
 	switch {

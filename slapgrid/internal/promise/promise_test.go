@@ -187,6 +187,7 @@ func TestPlugins(t *testing.T) {
 		{"import", "raise ValueError('cannot import')", true, "Error: No output returned by the promise", "cannot import"},
 		{"empty", plugin("", "return True") + "del RunPromise\n", true, "Error: No output returned by the promise", "Class RunPromise not found"},
 		{"undeclared", plugin("", "return True") + "RunPromise.implements_promise = False\n", true, "Error: No output returned by the promise", "must implement 'IPromise'"},
+		{"long", plugin("", "self.message = 'x' * 300000 + 'end'; return False"), true, "..." + strings.Repeat("x", 4997) + "end", ""},
 		{"reserved", plugin("extra_config_dict = {'name': 1}", "return True"), true, "Error: No output returned by the promise", "Extra parameter name 'name' cannot be used."},
 		{"slow", plugin("", "import time; time.sleep(60)"), true, "Error: Promise timed out after 3 seconds", ""},
 	}

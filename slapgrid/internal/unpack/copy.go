@@ -11,13 +11,10 @@ import (
 // CopyTree copies a directory into an empty one, with the limits and refusals
 // of archives.
 func CopyTree(ctx context.Context, root *os.Root, source string) error {
-	w := newWriter(root)
+	w := newWriter(ctx, root)
 	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
 		}
 		name, err := filepath.Rel(source, path)
 		if err != nil {

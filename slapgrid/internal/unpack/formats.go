@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,8 +25,8 @@ func Supported(name string) bool {
 // Unpack unpacks an archive into an empty directory. name tells the format by
 // its ending. It returns the common top directory of all entries, if there is
 // one: the content is then in there.
-func Unpack(root *os.Root, archive *os.File, name string) (string, error) {
-	w := newWriter(root)
+func Unpack(ctx context.Context, root *os.Root, archive *os.File, name string) (string, error) {
+	w := newWriter(ctx, root)
 	var err error
 	if strings.HasSuffix(name, ".zip") {
 		err = w.zip(archive)
@@ -43,7 +44,7 @@ func Unpack(root *os.Root, archive *os.File, name string) (string, error) {
 }
 
 func (w *writer) tar(archive io.Reader) error {
-	compressed, err := gzip.NewReader(bufio.NewReader(archive))
+	compressed, err := gzip.NewReader(bufio.NewReader(Reader(w.ctx, archive)))
 	if err != nil {
 		return err
 	}

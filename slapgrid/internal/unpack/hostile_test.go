@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ func TestImpliedDirectoriesAreBounded(t *testing.T) {
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
 	defer root.Close()
-	w := newWriter(root)
+	w := newWriter(context.Background(), root)
 	w.maxEntries = 1000
 	var members []member
 	for i := range 50 {
@@ -62,7 +63,7 @@ func TestZipOfNothingButEntries(t *testing.T) {
 		root, err := os.OpenRoot(t.TempDir())
 		require.NoError(t, err)
 		defer root.Close()
-		w := newWriter(root)
+		w := newWriter(context.Background(), root)
 		w.maxEntries = 100
 		path := filepath.Join(t.TempDir(), "a.zip")
 		require.NoError(t, os.WriteFile(path, archive, 0o600))

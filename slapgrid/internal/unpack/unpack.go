@@ -3,6 +3,7 @@
 package unpack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,8 @@ type entry struct {
 // writer puts entries into a directory. Names are kept as in the archive,
 // with its common top directory, which the caller strips.
 type writer struct {
+	// ctx ends the work between entries and in the middle of files.
+	ctx     context.Context //nolint:containedctx // of one call of Unpack or CopyTree
 	root    *os.Root
 	entries int
 	bytes   int64
@@ -53,12 +56,15 @@ type writer struct {
 	maxBytes   int64
 }
 
-func newWriter(root *os.Root) *writer {
-	return &writer{root: root, made: map[string]bool{}, maxEntries: MaxEntries, maxBytes: MaxBytes}
+func newWriter(ctx context.Context, root *os.Root) *writer {
+	return &writer{ctx: ctx, root: root, made: map[string]bool{}, maxEntries: MaxEntries, maxBytes: MaxBytes}
 }
 
 // add writes one entry.
 func (w *writer) add(e entry) error {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
 	if w.entries++; w.entries > w.maxEntries {
 		return refused("more than %d entries", w.maxEntries)
 	}
@@ -131,7 +137,7 @@ func (w *writer) file(name string, e entry) error {
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, io.LimitReader(e.body, w.maxBytes-w.bytes+1))
+	n, err := io.Copy(f, io.LimitReader(Reader(w.ctx, e.body), w.maxBytes-w.bytes+1))
 	w.bytes += n
 	if err == nil && w.bytes > w.maxBytes {
 		err = refused("more than %d bytes", w.maxBytes)

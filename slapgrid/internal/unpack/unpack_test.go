@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,7 +54,7 @@ func unpack(t testing.TB, data []byte, name string) (dir, top string, err error)
 	f, err := os.Open(path)
 	require.NoError(t, err)
 	defer f.Close()
-	top, err = Unpack(root, f, name)
+	top, err = Unpack(context.Background(), root, f, name)
 	return dir, top, err
 }
 
@@ -137,7 +138,7 @@ func TestUnpackLimits(t *testing.T) {
 	}{{2, 1000, false}, {1, 1000, true}, {2, 999, true}} {
 		root, err := os.OpenRoot(t.TempDir())
 		require.NoError(t, err)
-		w := newWriter(root)
+		w := newWriter(context.Background(), root)
 		w.maxEntries, w.maxBytes = tt.entries, tt.bytes
 		err = w.tar(bytes.NewReader(data))
 		if tt.fails {
@@ -168,7 +169,7 @@ func FuzzUnpack(f *testing.F) {
 		if isZip {
 			name = "a.zip"
 		}
-		_, _ = Unpack(root, archive, name) // only escapes matter
+		_, _ = Unpack(context.Background(), root, archive, name) // only escapes matter
 		entries, err := os.ReadDir(outer)
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
