@@ -168,7 +168,7 @@ func TestGigabyte(t *testing.T) {
 	if !soak() {
 		t.Skip("a long run only: SLAPOS_SOAK=1")
 	}
-	before, document := heap(), endless(6_500_000, true)
+	before, document := heap(), endless(7_000_000, true)
 	require.NoError(t, Validate(document))
 	require.Greater(t, document.length, int64(1<<30))
 	require.Less(t, int64(document.peak)-int64(before), int64(steady))
