@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
+	"github.com/slapos/slapos-go/internal/pytext"
 	"github.com/slapos/slapos-go/slap"
 )
 
@@ -22,8 +22,8 @@ const maxParametersFile = 16 << 20
 
 // The serialisations of instance parameters.
 const (
-	serialisationXML       = "xml"
-	serialisationJSONInXML = "json-in-xml"
+	serialisationXML       = string(slap.SerialisationXML)
+	serialisationJSONInXML = string(slap.SerialisationJSONInXML)
 )
 
 // keyValues reads words of the form key=value, split at the first equal sign.
@@ -113,7 +113,11 @@ func (f *parametersFile) serialise(serialisation string) (slap.Parameters, error
 	_, wrapped := f.values["_"]
 	wrapped = wrapped && len(f.values) == 1
 	if f.isXML || serialisation != serialisationJSONInXML || wrapped {
-		return numbers(f.values).(map[string]any), nil
+		values, err := pytext.Numbers(f.values)
+		if err != nil {
+			return nil, fmt.Errorf("parameters: %w", err)
+		}
+		return values.(map[string]any), nil
 	}
 	var b bytes.Buffer
 	if f.json != nil {
@@ -127,35 +131,4 @@ func (f *parametersFile) serialise(serialisation string) (slap.Parameters, error
 		return nil, fmt.Errorf("parameters as JSON: %w", err)
 	}
 	return slap.Parameters{"_": string(text)}, nil
-}
-
-// numbers turns the numbers of a decoded JSON text into those the wire knows.
-func numbers(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, ok := new(big.Int).SetString(v.String(), 10); ok {
-			if n.IsInt64() {
-				return n.Int64()
-			}
-			return n
-		}
-		f, err := v.Float64()
-		if err != nil {
-			return v.String()
-		}
-		return f
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for key, item := range v {
-			out[key] = numbers(item)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = numbers(item)
-		}
-		return out
-	}
-	return v
 }

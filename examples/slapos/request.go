@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slap/softwareschema"
 )
 
 const requestLong = `Asks the master for an instance of a Software Release and prints what the instance has
@@ -128,12 +128,12 @@ func (o requestOptions) read(cmd *cobra.Command, r *slap.Request) (*parametersFi
 // the serialisation, empty if it is not known.
 func (a *app) prepare(ctx context.Context, o requestOptions, file *parametersFile, r *slap.Request) (string, error) {
 	serialisation := o.serialisation
-	schema, err := readSoftwareSchema(ctx, r.SoftwareRelease, o.softwareType)
+	schema, err := readSoftwareSchema(ctx, r.SoftwareRelease, o.softwareType, o.slave)
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	switch {
-	case errors.Is(err, errUndeclared):
+	case errors.Is(err, softwareschema.ErrUndeclared):
 		a.log.Debug(err.Error())
 	case err != nil:
 		a.log.Warn(err.Error())
@@ -224,15 +224,9 @@ func (a *app) printInstance(o requestOptions, r slap.Request, p *slap.ComputerPa
 
 // decodeJSONParameter decodes the parameter "_".
 func decodeJSONParameter(p slap.Parameters) (any, bool) {
-	text, ok := p["_"].(string)
-	if !ok {
-		return nil, false
-	}
 	var v any
-	decoder := json.NewDecoder(strings.NewReader(text))
-	decoder.UseNumber()
-	if err := decoder.Decode(&v); err != nil {
+	if err := p.JSON("_", &v); err != nil {
 		return nil, false
 	}
-	return numbers(v), true
+	return v, true
 }

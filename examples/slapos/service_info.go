@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slap/softwareschema"
 )
 
 const serviceInfoLong = `Prints what the master knows of one of your services, given by its reference.
@@ -91,9 +92,9 @@ func (a *app) serviceInfo(ctx context.Context, i *slap.Instance, withNews bool) 
 // isJSONInXML tells how a release publishes; a schema that cannot be read counts
 // as json-in-xml.
 func (a *app) isJSONInXML(ctx context.Context, i *slap.Instance) bool {
-	schema, err := readSoftwareSchema(ctx, i.SoftwareRelease, i.SoftwareType)
+	schema, err := readSoftwareSchema(ctx, i.SoftwareRelease, i.SoftwareType, i.Shared)
 	switch {
-	case errors.Is(err, errUndeclared):
+	case errors.Is(err, softwareschema.ErrUndeclared):
 		return true
 	case err != nil:
 		a.log.Warn(err.Error())

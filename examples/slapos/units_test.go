@@ -147,7 +147,7 @@ func TestSchema(t *testing.T) {
 		for _, tc := range []struct {
 			softwareType, serialisation string
 		}{{"", "json-in-xml"}, {"RootSoftwareInstance", "json-in-xml"}, {"xml", "xml"}} {
-			s, err := readSoftwareSchema(context.Background(), url, tc.softwareType)
+			s, err := readSoftwareSchema(context.Background(), url, tc.softwareType, false)
 			require.NoError(t, err)
 			require.Equal(t, tc.serialisation, s.serialisation())
 			found, err := s.validate(context.Background(), map[string]any{"foo": 1, "a": "bar", "$schema": "x"})
@@ -166,18 +166,18 @@ func TestSchema(t *testing.T) {
 			require.True(t, strings.HasPrefix(found[0], "$.b: "), found[0])
 		}
 	}
-	s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", "nosuch")
+	s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", "nosuch", false)
 	require.NoError(t, err)
 	_, err = s.validate(context.Background(), nil)
 	require.ErrorIs(t, err, errNoSchema)
 	for _, broken := range []string{"broken", "none"} {
-		s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", broken)
+		s, err := readSoftwareSchema(context.Background(), server.URL+"/sr/software.cfg", broken, false)
 		require.NoError(t, err)
 		_, err = s.validate(context.Background(), map[string]any{})
 		require.Error(t, err)
 		require.False(t, errors.Is(err, errNoSchema))
 	}
-	_, err = readSoftwareSchema(context.Background(), server.URL+"/other.cfg", "")
+	_, err = readSoftwareSchema(context.Background(), server.URL+"/other.cfg", "", false)
 	require.ErrorContains(t, err, "Unable to load JSON "+server.URL+"/other.cfg.json")
 }
 
@@ -187,7 +187,7 @@ func TestSchemaOfDirectory(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "software", "schema.json"),
 		[]byte(`{"serialisation": "xml", "software-type": {"default": {"request": "in.json"}}}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "software", "in.json"), []byte(`{"required": ["a"]}`), 0o600))
-	s, err := readSoftwareSchema(context.Background(), dir, "")
+	s, err := readSoftwareSchema(context.Background(), dir, "", false)
 	require.NoError(t, err)
 	found, err := s.validate(context.Background(), map[string]any{})
 	require.NoError(t, err)

@@ -144,15 +144,19 @@ func TestAgentsAreStrangers(t *testing.T) {
 // TestLightClosures keeps what library users pull in small. Internal packages are
 // allowed because their own imports are in the closure as well.
 func TestLightClosures(t *testing.T) {
+	client := []string{
+		module + "/slap", module + "/internal/",
+		"golang.org/x/sync/", "github.com/hashicorp/go-retryablehttp", "github.com/hashicorp/go-cleanhttp",
+		"github.com/beevik/etree", "github.com/std-uritemplate/std-uritemplate/",
+	}
 	for _, test := range []struct {
 		pattern string
 		allowed []string
 	}{
-		{"./slap/...", []string{
-			module + "/slap", module + "/internal/",
-			"golang.org/x/sync/", "github.com/hashicorp/go-retryablehttp", "github.com/hashicorp/go-cleanhttp",
-			"github.com/beevik/etree", "github.com/std-uritemplate/std-uritemplate/",
-		}},
+		{"./slap", client},
+		{"./slap/slaptest", client},
+		// Validation is apart from the client for what it pulls in: package softwareschema.
+		{"./slap/...", append(slices.Clone(client), "github.com/santhosh-tekuri/jsonschema/", "golang.org/x/text/")},
 		{"./tio/...", []string{module + "/tio", module + "/internal/"}},
 	} {
 		for _, p := range list(t, "-deps", test.pattern) {
