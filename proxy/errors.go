@@ -32,6 +32,27 @@ type Error struct {
 	Message string
 	// Err is the cause, if there is one.
 	Err error
+	// about tells surfaces that have words of their own what it is about.
+	about subject
+}
+
+// subject is what a refusal is about.
+type subject int
+
+// Subjects of refusals.
+const (
+	// somethingUnknown: a computer, partition or release does not exist here.
+	somethingUnknown subject = iota + 1
+	// nothingFree: no partition is free.
+	nothingFree
+	// noHost: no instance can serve a shared one.
+	noHost
+)
+
+// isAbout tells whether an error is a refusal about a subject.
+func isAbout(err error, what subject) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.about == what
 }
 
 func (e *Error) Error() string {
@@ -45,6 +66,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func notFound(format string, args ...any) error {
 	return &Error{Status: http.StatusNotFound, Message: fmt.Sprintf(format, args...)}
+}
+
+// lacking is notFound with its subject.
+func lacking(what subject, format string, args ...any) error {
+	return &Error{Status: http.StatusNotFound, Message: fmt.Sprintf(format, args...), about: what}
 }
 
 func badRequest(format string, args ...any) error {
@@ -62,12 +88,12 @@ func malformed(field string, err error) error {
 
 // unknownComputer is the answer for a computer that was never formatted.
 func unknownComputer(reference string) error {
-	return notFound("Computer %q is not known to this master: run slapos node format on it first", reference)
+	return lacking(somethingUnknown, "Computer %q is not known to this master: run slapos node format on it first", reference)
 }
 
 // unknownPartition is the answer for a partition that was never formatted.
 func unknownPartition(computer, partition string) error {
-	return notFound("Partition %q of computer %q is not known to this master: run slapos node format on it first", partition, computer)
+	return lacking(somethingUnknown, "Partition %q of computer %q is not known to this master: run slapos node format on it first", partition, computer)
 }
 
 // statusOf chooses the status and the text of a failed call. Causes that do not

@@ -14,9 +14,16 @@ const (
 	kvmFrontend    = "http://git.erp5.org/gitweb/slapos.git/blob_plain/refs/tags/slapos-0.92:/software/kvm/software.cfg"
 )
 
+// frontEnd is a front end that needs no instance: where it is said to be, and
+// what it publishes.
+type frontEnd struct {
+	name       string
+	connection *marshal.Dict
+}
+
 // fakeFrontend answers a shared request for a front end, or returns nil if the
 // request is an ordinary one. Nothing is stored.
-func fakeFrontend(q instanceRequest) *marshal.Object {
+func fakeFrontend(q instanceRequest) *frontEnd {
 	switch {
 	case q.Release == apacheFrontend && (q.Type == "" || q.Type == defaultType || q.Type == "RootSoftwareInstance"):
 		return webFrontend(q)
@@ -26,7 +33,7 @@ func fakeFrontend(q instanceRequest) *marshal.Object {
 	return nil
 }
 
-func webFrontend(q instanceRequest) *marshal.Object {
+func webFrontend(q instanceRequest) *frontEnd {
 	target := parameterText(q, "url")
 	if target == "" {
 		return nil
@@ -35,11 +42,10 @@ func webFrontend(q instanceRequest) *marshal.Object {
 	if u, err := url.Parse(target); err == nil {
 		domain = u.Host
 	}
-	return frontendObject("Fake frontend for "+target,
-		marshal.NewDict().Set("domain", domain).Set("secure_access", target))
+	return &frontEnd{"Fake frontend for " + target, marshal.NewDict().Set("secure_access", target).Set("domain", domain)}
 }
 
-func consoleFrontend(q instanceRequest) *marshal.Object {
+func consoleFrontend(q instanceRequest) *frontEnd {
 	host, port := parameterText(q, "host"), parameterText(q, "port")
 	if host == "" || port == "" {
 		return nil
@@ -48,8 +54,10 @@ func consoleFrontend(q instanceRequest) *marshal.Object {
 		host = "[" + host + "]"
 	}
 	target := "https://" + host + ":" + port + "/"
-	return frontendObject("Fake KVM VNC frontend for "+target,
-		marshal.NewDict().Set("url", target).Set("domainname", host).Set("port", port).Set("path", "/"))
+	return &frontEnd{
+		"Fake KVM VNC frontend for " + target,
+		marshal.NewDict().Set("url", target).Set("domainname", host).Set("port", port).Set("path", "/"),
+	}
 }
 
 // parameterText is a parameter as text; null and a missing one are empty.
@@ -61,10 +69,11 @@ func parameterText(q instanceRequest, key string) string {
 	return marshal.Str(v)
 }
 
-func frontendObject(name string, connection *marshal.Dict) *marshal.Object {
-	o := marshal.NewObject(marshal.ClassComputerPartition, "", name, nil)
-	o.State.Set("_computer_id", "").Set("_connection_dict", connection).Set("_parameter_dict", marshal.NewDict()).
-		Set("_partition_id", name).Set("_request_dict", nil).
+// object is the ComputerPartition that stands for the front end.
+func (f *frontEnd) object() *marshal.Object {
+	o := marshal.NewObject(marshal.ClassComputerPartition, "", f.name, nil)
+	o.State.Set("_computer_id", "").Set("_connection_dict", f.connection).Set("_parameter_dict", marshal.NewDict()).
+		Set("_partition_id", f.name).Set("_request_dict", nil).
 		Set("slap_computer_id", "").Set("slap_computer_partition_id", "")
 	return o
 }

@@ -13,7 +13,6 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
@@ -330,25 +329,11 @@ func (m *master) sharedDocument(ctx context.Context, title string) (document any
 // sharedService builds the parameters of a shared instance from what its host
 // sees.
 func sharedService(host *store.Partition, s *store.Shared, title string) (any, error) {
-	entry, err := storedDict(s.Entry)
+	parameters, kind, err := sharedParameters(s)
 	if err != nil {
 		return nil, err
 	}
-	parameters := map[string]any{}
-	kind := ""
-	for k, v := range entry.All() {
-		switch k := k.(type) {
-		case string:
-			switch k {
-			case "slave_title", "slave_reference":
-			case "slap_software_type":
-				kind = marshal.Str(v)
-			default:
-				parameters[k] = v
-			}
-		}
-	}
-	text, err := instancexml.Encode(parameters)
+	text, err := instanceXML(parameters)
 	if err != nil {
 		return nil, err
 	}

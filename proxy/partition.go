@@ -26,17 +26,27 @@ func (m *master) destroyed(ctx context.Context, p Principal, computer, partition
 		if found.Instance == nil {
 			return nil
 		}
-		left, err := destroyMembers(t, found)
-		if err != nil {
-			return err
-		}
+		left, err := m.destroy(t, found)
 		if len(left) > 0 {
-			answer = "Not destroying yet because this partition has child partitions: " + strings.Join(left, ", ")
-			return nil
+			answer = notYet(left)
 		}
-		return m.free(t, found)
+		return err
 	})
 	return answer, err
+}
+
+// destroy frees a partition, or returns the titles of the instances that have
+// to go before.
+func (m *master) destroy(t store.Tx, p *store.Partition) (left []string, err error) {
+	if left, err = destroyMembers(t, p); err != nil || len(left) > 0 {
+		return left, err
+	}
+	return nil, m.free(t, p)
+}
+
+// notYet is the answer while a root has children.
+func notYet(left []string) string {
+	return "Not destroying yet because this partition has child partitions: " + strings.Join(left, ", ")
 }
 
 // destroyMembers asks the instances below a root to go and returns their
@@ -107,28 +117,33 @@ func (m *master) bang(ctx context.Context, p Principal, computer, partition, mes
 		if err != nil || found.Instance == nil {
 			return err
 		}
-		text := "#error bang called"
-		if message != "" {
-			text += ": " + kept(message)
-		}
-		if err := m.keepReport(t, found, report{text: text, bang: cmp.Or(message, "bang called")}); err != nil {
-			return err
-		}
-		tree, err := wholeTree(t, found)
-		if err != nil {
-			return err
-		}
-		now := m.now()
-		for _, member := range tree {
-			now = later(member.Timestamp, now)
-		}
-		for _, member := range tree {
-			if err := advance(t, member, now); err != nil {
-				return err
-			}
-		}
-		return nil
+		return m.bangTree(t, found, message)
 	})
+}
+
+// bangTree keeps the bang of an instance and advances its whole tree.
+func (m *master) bangTree(t store.Tx, p *store.Partition, message string) error {
+	text := "#error bang called"
+	if message != "" {
+		text += ": " + kept(message)
+	}
+	if err := m.keepReport(t, p, report{text: text, bang: cmp.Or(message, "bang called")}); err != nil {
+		return err
+	}
+	tree, err := wholeTree(t, p)
+	if err != nil {
+		return err
+	}
+	now := m.now()
+	for _, member := range tree {
+		now = later(member.Timestamp, now)
+	}
+	for _, member := range tree {
+		if err := advance(t, member, now); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wholeTree returns all partitions of the tree of an instance.
@@ -158,19 +173,24 @@ func (m *master) rename(ctx context.Context, p Principal, computer, partition, t
 		if err != nil || found.Instance == nil {
 			return err
 		}
-		old := found.Instance.Title
-		if old == title {
-			return nil
-		}
-		found.Instance.Title = title
-		if err := t.SaveInstance(found); err != nil {
-			return err
-		}
-		if found.Instance.Tree != "" || old == "" {
-			return nil
-		}
-		return t.RenameTree(old, title)
+		return retitle(t, found, title)
 	})
+}
+
+// retitle is rename inside an update.
+func retitle(t store.Tx, p *store.Partition, title string) error {
+	old := p.Instance.Title
+	if old == title {
+		return nil
+	}
+	p.Instance.Title = title
+	if err := t.SaveInstance(p); err != nil {
+		return err
+	}
+	if p.Instance.Tree != "" || old == "" {
+		return nil
+	}
+	return t.RenameTree(old, title)
 }
 
 // connect keeps the connection parameters that an instance publishes, for
@@ -192,16 +212,24 @@ func (m *master) connect(ctx context.Context, p Principal, computer, partition, 
 		if key != "" {
 			return m.connectShared(t, key, text)
 		}
-		i := found.Instance
-		if i == nil || i.Connection == text {
+		if found.Instance == nil {
 			return nil
 		}
-		i.Connection = text
-		if err := t.SaveInstance(found); err != nil {
-			return err
-		}
-		return m.notify(t, i.Requester)
+		return m.publish(t, found, text)
 	})
+}
+
+// publish is connect for an instance itself, inside an update.
+func (m *master) publish(t store.Tx, p *store.Partition, text string) error {
+	i := p.Instance
+	if i.Connection == text {
+		return nil
+	}
+	i.Connection = text
+	if err := t.SaveInstance(p); err != nil {
+		return err
+	}
+	return m.notify(t, i.Requester)
 }
 
 func (m *master) connectShared(t store.Tx, key, text string) error {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -39,6 +40,8 @@ type instanceRequest struct {
 	// and Partition are those of the form.
 	Claim               claim
 	Computer, Partition string
+	// Here is the URL under which the caller knows this master.
+	Here string
 }
 
 // filterText returns a key of the filter if it is text.
@@ -64,43 +67,77 @@ func (a asker) instance() int64 {
 	return a.partition.Instance.ID
 }
 
-// request serves requestComputerPartition. Its value is a SoftwareInstance, or
-// a ComputerPartition for the front ends that need no instance.
-func (m *master) request(ctx context.Context, p Principal, q instanceRequest) (value any, err error) {
-	object := Object{q.Computer, q.Partition}
-	if q.Claim.given {
-		object = Object{q.Claim.computer, q.Claim.partition}
+// granted is what a request for an instance led to.
+type granted struct {
+	// partition is where the instance is, with its addresses; for a shared
+	// instance that of its host. It is nil for a front end that needs none.
+	partition *store.Partition
+	shared    *store.Shared
+	frontEnd  *frontEnd
+	// state is the one to answer, parameters are those asked for.
+	state, parameters string
+}
+
+// object is a SoftwareInstance, or a ComputerPartition for a front end.
+func (g granted) object() (*marshal.Object, error) {
+	switch {
+	case g.frontEnd != nil:
+		return g.frontEnd.object(), nil
+	case g.shared != nil:
+		return sharedObject(g.partition, g.shared, g.parameters)
 	}
-	if err := m.authorizer.Authorize(ctx, p, ActionRequest, object); err != nil {
-		return nil, err
-	}
-	if err := m.mayBeLocal(q); err != nil {
-		return nil, err
-	}
-	if q.Shared {
-		if answer := fakeFrontend(q); answer != nil {
-			return answer, nil
-		}
-	}
-	err = m.store.Update(ctx, func(t store.Tx) error {
-		by, err := m.whoAsks(t, q)
-		if err != nil {
-			return err
-		}
-		if q.Shared {
-			value, err = m.requestShared(t, q, by)
-		} else {
-			value, err = m.requestInstance(t, q, by)
-		}
+	return instanceObject(g.partition, g.state)
+}
+
+// request serves requestComputerPartition.
+func (m *master) request(ctx context.Context, p Principal, q instanceRequest) (value *marshal.Object, err error) {
+	err = m.grant(ctx, p, q, func(g granted) error {
+		value, err = g.object()
 		return err
 	})
 	return value, err
 }
 
+// grant finds or makes the instance that is asked for. What answer refuses is
+// not kept.
+func (m *master) grant(ctx context.Context, p Principal, q instanceRequest, answer func(granted) error) error {
+	object := Object{q.Computer, q.Partition}
+	if q.Claim.given {
+		object = Object{q.Claim.computer, q.Claim.partition}
+	}
+	if err := m.authorizer.Authorize(ctx, p, ActionRequest, object); err != nil {
+		return err
+	}
+	if err := m.mayBeLocal(q); err != nil {
+		return err
+	}
+	if q.Shared {
+		if f := fakeFrontend(q); f != nil {
+			return answer(granted{frontEnd: f})
+		}
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		by, err := m.whoAsks(t, q)
+		if err != nil {
+			return err
+		}
+		ask := m.requestInstance
+		if q.Shared {
+			ask = m.requestShared
+		}
+		g, err := ask(t, q, by)
+		if err != nil {
+			return err
+		}
+		return answer(g)
+	})
+}
+
 // mayBeLocal refuses requests for another master. This is where forwarding
 // belongs.
 func (m *master) mayBeLocal(q instanceRequest) error {
-	if other := q.filterText("master_url"); other != "" {
+	other := q.filterText("master_url")
+	if other != "" && strings.TrimSuffix(other, "/") != strings.TrimSuffix(q.Here, "/") {
 		return notFound("The filter names the master %q, which this master does not forward to: send the request there, or drop master_url", other)
 	}
 	return nil
@@ -148,10 +185,10 @@ func noClaimant(c claim) error {
 
 // requestInstance finds or allocates an instance and brings it to what is
 // asked.
-func (m *master) requestInstance(t store.Tx, q instanceRequest, by asker) (any, error) {
+func (m *master) requestInstance(t store.Tx, q instanceRequest, by asker) (g granted, err error) {
 	p, err := findInstance(t, by.tree, q.Reference)
 	if err != nil {
-		return nil, err
+		return g, err
 	}
 	state := q.State
 	if p == nil {
@@ -160,15 +197,13 @@ func (m *master) requestInstance(t store.Tx, q instanceRequest, by asker) (any, 
 		state, err = m.change(t, p, q, by)
 	}
 	if err != nil {
-		return nil, err
+		return g, err
 	}
 	if state == "" {
 		state = p.Instance.State
 	}
-	if p.Addresses, err = t.Addresses(p); err != nil {
-		return nil, err
-	}
-	return instanceObject(p, state)
+	p.Addresses, err = t.Addresses(p)
+	return granted{partition: p, state: state}, err
 }
 
 // findInstance looks for a title in a tree; without a title nothing is found.
@@ -192,7 +227,7 @@ func (m *master) allocate(t store.Tx, q instanceRequest, by asker) (*store.Parti
 	}
 	p, err := t.FirstFree(c)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("No free partition on computer %q for %q: destroy an instance there, or format it with more partitions", c.Reference, q.Reference)
+		return nil, lacking(nothingFree, "No free partition on computer %q for %q: destroy an instance there, or format it with more partitions", c.Reference, q.Reference)
 	}
 	if err != nil {
 		return nil, err
@@ -299,9 +334,19 @@ func fits(what string, size int) error {
 	return tooLarge("%s of %d bytes as kept: more than %d is refused, put large data into a file and its address here", what, size, maxKept)
 }
 
-// encodeParameters turns a dictionary from the wire into instance XML. A key
-// that is not text is refused.
+// encodeParameters turns a dictionary from the wire into instance XML that can
+// be kept.
 func encodeParameters(d *marshal.Dict) (string, error) {
+	text, err := instanceXML(d)
+	if err != nil {
+		return "", err
+	}
+	return text, fits("Parameters", len(text))
+}
+
+// instanceXML is a dictionary as instance XML. A key that is not text is
+// refused.
+func instanceXML(d *marshal.Dict) (string, error) {
 	parameters := make(map[string]any, d.Len())
 	for k, v := range d.All() {
 		name, ok := k.(string)
@@ -314,5 +359,5 @@ func encodeParameters(d *marshal.Dict) (string, error) {
 	if err != nil {
 		return "", badRequest("parameters: %v", err)
 	}
-	return text, fits("Parameters", len(text))
+	return text, nil
 }

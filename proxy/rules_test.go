@@ -86,11 +86,7 @@ func (m *testMaster) ask(a asking) (*marshal.Object, error) {
 	var err error
 	q.Text, err = encodeParameters(q.Parameters)
 	require.NoError(m.t, err)
-	v, err := m.request(m.t.Context(), Principal{}, q)
-	if err != nil {
-		return nil, err
-	}
-	return v.(*marshal.Object), nil
+	return m.request(m.t.Context(), Principal{}, q)
 }
 
 func dictOf(values map[string]any) *marshal.Dict {

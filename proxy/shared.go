@@ -10,29 +10,27 @@ import (
 
 // requestShared finds a host for a shared instance and lists, changes or
 // unlists it there.
-func (m *master) requestShared(t store.Tx, q instanceRequest, by asker) (any, error) {
+func (m *master) requestShared(t store.Tx, q instanceRequest, by asker) (g granted, err error) {
 	c, err := m.target(t, q)
 	if err != nil {
-		return nil, err
+		return g, err
 	}
 	key := by.tree + "_" + q.Reference
 	s, err := t.Shared(c, key)
 	if errors.Is(err, store.ErrNotFound) {
 		s = &store.Shared{ComputerID: c.ID, Computer: c.Reference, Key: key}
 	} else if err != nil {
-		return nil, err
+		return g, err
 	}
 	host, err := m.host(t, c, q, s)
 	if err != nil {
-		return nil, err
+		return g, err
 	}
 	if err := m.changeShared(t, s, host, q, by); err != nil {
-		return nil, err
+		return g, err
 	}
-	if host.Addresses, err = t.Addresses(host); err != nil {
-		return nil, err
-	}
-	return sharedObject(host, s, q.Text)
+	host.Addresses, err = t.Addresses(host)
+	return granted{partition: host, shared: s, parameters: q.Text}, err
 }
 
 // host chooses the instance that serves a shared one: the present one while it
@@ -47,7 +45,7 @@ func (m *master) host(r store.Reader, c *store.Computer, q instanceRequest, s *s
 	}
 	host, err := r.Host(c, q.Release, q.Type, wanted)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("No instance of %q with software type %q on computer %q can serve the shared instance %q: request one first",
+		return nil, lacking(noHost, "No instance of %q with software type %q on computer %q can serve the shared instance %q: request one first",
 			q.Release, q.Type, c.Reference, q.Reference)
 	}
 	return host, err
@@ -125,4 +123,27 @@ func sharedEntry(key string, q instanceRequest) (string, error) {
 		return "", badRequest("parameters: %v", err)
 	}
 	return string(text), fits("Parameters", len(text))
+}
+
+// sharedParameters takes what a host sees of a shared instance apart: its
+// parameters and the software type that it was requested with.
+func sharedParameters(s *store.Shared) (parameters *marshal.Dict, kind string, err error) {
+	parameters = marshal.NewDict()
+	if s.Entry == "" {
+		return parameters, s.Type, nil
+	}
+	entry, err := storedDict(s.Entry)
+	if err != nil {
+		return nil, "", err
+	}
+	for k, v := range entry.All() {
+		switch k {
+		case "slave_title", "slave_reference":
+		case "slap_software_type":
+			kind = marshal.Str(v)
+		default:
+			parameters.Set(marshal.Str(k), v)
+		}
+	}
+	return parameters, kind, nil
 }

@@ -14,6 +14,8 @@ type call struct {
 	principal Principal
 	form      form
 	claim     claim
+	// here is the URL under which the caller knows this master.
+	here string
 }
 
 // answer is the body of a success.
@@ -90,7 +92,7 @@ func (s *Server) serveSlapTool(w http.ResponseWriter, r *http.Request, p Princip
 	if err != nil {
 		return err
 	}
-	c := &call{principal: p, form: f, claim: readClaim(r.Header.Get("Authorization"))}
+	c := &call{principal: p, form: f, claim: readClaim(r.Header.Get("Authorization")), here: origin(r) + prefix(r)}
 	body, err := e.call(s.master, r.Context(), c)
 	if err != nil {
 		return err
@@ -186,19 +188,19 @@ func reportRelease(m *master, ctx context.Context, c *call, make func(url string
 
 func buildingRelease(m *master, ctx context.Context, c *call) (answer, error) {
 	return reportRelease(m, ctx, c, func(url string) report {
-		return report{text: "#building software release " + url, state: "building"}
+		return buildingReport(url)
 	})
 }
 
 func availableRelease(m *master, ctx context.Context, c *call) (answer, error) {
 	return reportRelease(m, ctx, c, func(url string) report {
-		return report{text: "#access software release " + url + " available", state: "available"}
+		return availableReport(url)
 	})
 }
 
 func releaseError(m *master, ctx context.Context, c *call) (answer, error) {
 	return reportRelease(m, ctx, c, func(url string) report {
-		return report{text: "#error while installing " + url, errorLog: c.form.log("error_log")}
+		return failedReport(url, c.form.log("error_log"))
 	})
 }
 
@@ -257,7 +259,7 @@ func readRequest(c *call) (q instanceRequest, err error) {
 	}
 	q = instanceRequest{
 		Release: v[0], Type: v[1], Reference: v[2],
-		Claim: c.claim, Computer: c.form["computer_id"], Partition: c.form["computer_partition_id"],
+		Claim: c.claim, Computer: c.form["computer_id"], Partition: c.form["computer_partition_id"], Here: c.here,
 	}
 	state, err := c.form.value("state")
 	if err != nil {
@@ -294,11 +296,11 @@ func reportPartition(m *master, ctx context.Context, c *call, rep report) (answe
 }
 
 func startedPartition(m *master, ctx context.Context, c *call) (answer, error) {
-	return reportPartition(m, ctx, c, report{text: "#access Instance correctly started", state: stateStarted})
+	return reportPartition(m, ctx, c, correctly(stateStarted))
 }
 
 func stoppedPartition(m *master, ctx context.Context, c *call) (answer, error) {
-	return reportPartition(m, ctx, c, report{text: "#access Instance correctly stopped", state: stateStopped})
+	return reportPartition(m, ctx, c, correctly(stateStopped))
 }
 
 func instanceError(m *master, ctx context.Context, c *call) (answer, error) {

@@ -237,6 +237,30 @@ type report struct {
 	errorLog, bang string
 }
 
+// correctly is the report that an instance is in a state.
+func correctly(state string) report {
+	return report{text: "#access Instance correctly " + state, state: state}
+}
+
+// Reports about releases.
+
+func buildingReport(url string) report {
+	return report{text: "#building software release " + url, state: "building"}
+}
+
+func availableReport(url string) report {
+	return report{text: "#access software release " + url + " available", state: stateAvailable}
+}
+
+func failedReport(url, log string) report {
+	return report{text: "#error while installing " + url, errorLog: log}
+}
+
+// erred is the report that an instance failed.
+func erred(log string) report {
+	return report{text: "#error while instanciating: " + tail(log, errorTail), errorLog: log}
+}
+
 // reportPartition keeps a report about the instance of a partition.
 func (m *master) reportPartition(ctx context.Context, p Principal, computer, partition string, rep report) error {
 	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
@@ -268,7 +292,7 @@ func (m *master) keepReport(t store.Tx, p *store.Partition, rep report) error {
 // instanceError keeps an error of an instance, or of a shared one that it
 // hosts.
 func (m *master) instanceError(ctx context.Context, p Principal, computer, partition, key, log string) error {
-	rep := report{text: "#error while instanciating: " + tail(log, errorTail), errorLog: log}
+	rep := erred(log)
 	if key == "" {
 		return m.reportPartition(ctx, p, computer, partition, rep)
 	}

@@ -50,7 +50,7 @@ func (m *master) supplied(r store.Reader, url, computer string) (*store.Software
 	}
 	s, err := r.SoftwareByURL(c, url)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, notFound("Release %q is not supplied on computer %q: supply it first", url, computer)
+		return nil, lacking(somethingUnknown, "Release %q is not supplied on computer %q: supply it first", url, computer)
 	}
 	return s, err
 }
