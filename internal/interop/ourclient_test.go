@@ -33,13 +33,15 @@ var otherwise = map[string]string{
 	"format":                            "the body of the answer is not told",
 	"format again":                      "the body of the answer is not told",
 	"lonely release's computer":         "a release without a computer has an empty one, not NameError",
-	"requested":                         "the software type is known after a request",
-	"child requested":                   "the software type is known after a request",
 	"node: error":                       "a failure of a report would be told",
 	"error of a release":                "a failure of a report would be told",
 	"product by url and name":           "cannot be said in Go",
 	"parameters that are no dictionary": "cannot be said in Go",
 }
+
+// afterRequest are the steps at which ours knows the software type and the software
+// release, and the reference's does not.
+var afterRequest = []string{"requested", "child requested"}
 
 // TestOurLibrary uses everything that our client library offers against the masters
 // of both releases of the reference, and against ours, and compares what comes out,
@@ -84,6 +86,16 @@ func compare(t *testing.T, theirs, ours map[string][]any) {
 		require.Contains(t, theirs, name)
 		if _, ok := otherwise[name]; ok {
 			continue
+		}
+		if slices.Contains(afterRequest, name) {
+			returned := func(all map[string][]any) map[string]any {
+				return all[name][0].(map[string]any)["returned"].(map[string]any)
+			}
+			for _, key := range []string{"type", "release"} {
+				if value := returned(theirs)[key]; value == "ResourceNotReady" || value == "NotFoundError" {
+					returned(theirs)[key] = returned(ours)[key]
+				}
+			}
 		}
 		if diff := cmp.Diff(alike(theirs[name]), alike(ours[name])); diff != "" {
 			t.Errorf("%s (-their client +ours):\n%s", name, diff)
