@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // ErrRunning is what errors.Is finds in the error of Acquire when another
@@ -88,7 +89,7 @@ func acquire(path string, depth int) (*Lock, error) {
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		old, err := read(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && !isLink(path) {
 			continue // released in between
 		}
 		if err != nil {
@@ -181,8 +182,14 @@ type record struct {
 // maxFile bounds what is read of a file that may be anything.
 const maxFile = 4096
 
+// isLink tells whether path is a link, which may lead nowhere.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == fs.ModeSymlink
+}
+
 func read(path string) (record, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return record{}, err
 	}
