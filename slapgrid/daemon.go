@@ -24,6 +24,7 @@ const shutdownTries = 5
 // daemon is the [Supervisor] behind the socket of the instance root: the
 // embedded one or the real supervisord, which are driven alike.
 type daemon struct {
+	node   *Node
 	cfg    *Config
 	log    *slog.Logger
 	conf   string
@@ -35,7 +36,7 @@ type daemon struct {
 var _ Supervisor = (*daemon)(nil)
 
 func newDaemon(n *Node) *daemon {
-	return &daemon{cfg: &n.cfg, log: n.log, conf: n.supervisorConf(), socket: n.socketPath}
+	return &daemon{node: n, cfg: &n.cfg, log: n.log, conf: n.supervisorConf(), socket: n.socketPath}
 }
 
 // call runs f with a client of the daemon.
@@ -64,8 +65,10 @@ func (d *daemon) Ensure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = supervise.Launch(ctx, supervise.LaunchOptions{
-		Command: command, ConfigFile: d.conf, Env: []string{}, Logger: d.log,
+	err = d.node.withoutDamage(ctx, func() error {
+		return supervise.Launch(ctx, supervise.LaunchOptions{
+			Command: command, ConfigFile: d.conf, Env: []string{}, Logger: d.log,
+		})
 	})
 	if errors.Is(err, supervise.ErrAlreadyRunning) {
 		return nil // somebody else was faster
@@ -167,10 +170,16 @@ func (d *daemon) refreshWatchdog(ctx context.Context) error {
 func (d *daemon) Update(ctx context.Context) error {
 	d.updating.Lock()
 	defer d.updating.Unlock()
-	return d.call(func(c *client.Client) error {
-		_, err := c.Update(ctx)
-		return err
+	err := d.node.withoutDamage(ctx, func() error {
+		return d.call(func(c *client.Client) error {
+			_, err := c.Update(ctx)
+			return err
+		})
 	})
+	if client.IsFault(err, client.FaultCantReread) {
+		return fmt.Errorf("%w (mend or remove that file and run the pass again)", err)
+	}
+	return err
 }
 
 // Start implements [Supervisor].

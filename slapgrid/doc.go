@@ -104,6 +104,9 @@
 //     processing succeeds;
 //   - report and destruction programs have the time limit of the partition, or
 //     15 minutes;
+//   - times noted in the future by a clock that was wrong do not delay
+//     partitions and promises;
+//   - files of partitions that the supervisor cannot read are written anew;
 //   - what programs of a killed pass left running is ended by the next one, and
 //     daemons of a program that exceeds its time limit with it;
 //   - root drops privileges whatever its group is, and its children have a

@@ -18,7 +18,8 @@ import (
 //
 //	stored is the timestamp of the last success, processed when that was;
 //	wanted is the timestamp of the master; empty means it gives none;
-//	a negative periodicity never ages, zero always does.
+//	a negative periodicity never ages, zero always does;
+//	a success as far in the future is too old as well: the clock was wrong.
 func upToDate(stored string, processed time.Time, wanted string, periodicity time.Duration, now time.Time) bool {
 	switch {
 	case wanted == "" || periodicity == 0 || stored != wanted:
@@ -26,7 +27,7 @@ func upToDate(stored string, processed time.Time, wanted string, periodicity tim
 	case periodicity < 0:
 		return true
 	}
-	return !now.After(processed.Add(periodicity))
+	return now.Sub(processed).Abs() <= periodicity
 }
 
 // checkUpToDate reads what [upToDate] decides on. When the partition has to be

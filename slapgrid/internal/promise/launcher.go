@@ -197,12 +197,13 @@ func (l *Launcher) prepare() error {
 // check decides whether a promise is due and checks it. A nil result means
 // that it has nothing to say this time.
 func (l *Launcher) check(ctx context.Context, e entry) (*Result, error) {
+	// A time further away than the period comes from a clock that was wrong.
 	cached := l.loadCache(e)
 	if cached != nil {
 		if !cached.Tested && !l.Anomaly || !cached.Anomalous && l.Anomaly {
 			return nil, nil
 		}
-		if !l.Force && l.seconds() < cached.NextRun {
+		if now := l.seconds(); !l.Force && now < cached.NextRun && cached.NextRun <= now+cached.Periodicity*60 {
 			l.skipped++
 			return l.remembered(ctx, e)
 		}

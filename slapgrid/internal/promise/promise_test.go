@@ -271,3 +271,17 @@ func FuzzCountFailures(f *testing.F) {
 		require.LessOrEqual(t, countFailures(log, 3), 3)
 	})
 }
+
+// A clock that jumped ahead and came back does not keep promises from being
+// checked.
+func TestWrongClock(t *testing.T) {
+	f := newFixture(t)
+	f.promise("p", "echo x >> ran")
+	now := f.clock
+	for i, ahead := range []time.Duration{1000 * time.Hour, 0, -time.Minute, -time.Hour} {
+		f.clock = now.Add(ahead)
+		f.run(nil)
+		f.run(nil)
+		require.Equal(t, i+1, strings.Count(f.read("ran"), "x"), "%v ahead", ahead)
+	}
+}
