@@ -12,7 +12,13 @@ import (
 
 // Computer (IComputer) is a node, by its identifier. What it has to run is
 // read from the master on the first demand and kept: SoftwareReleases and
-// Partitions share one reading, and Refresh reads again.
+// Partitions share one reading, and Refresh reads again. Of several goroutines
+// that ask first, one reads and the others wait for it.
+//
+// Calls about a computer without an identifier send nothing and are ErrNotFound.
+// So is a computer that the master does not know, but for stand-alone masters of
+// the reference, which answer 500 (ErrServer) or do not look. What a real master
+// does not allow is ErrAuthentication.
 type Computer struct {
 	client *Client
 	guid   string
@@ -109,7 +115,9 @@ func (c *Computer) readLists(object *marshal.Object) ([]*SoftwareRelease, []*Com
 	return releases, partitions, nil
 }
 
-// ReportUsage posts a usage report (reportUsage). An empty report is not sent.
+// ReportUsage posts a usage report (reportUsage), an XML document as package tio
+// makes it. An empty report is not sent. A real master answers 400, ErrServer, to
+// one that is not valid; stand-alone masters do not look at it.
 func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
 	if len(usage) == 0 {
 		return nil
@@ -118,7 +126,9 @@ func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
 }
 
 // UpdateConfiguration posts a description of the computer, a marshalled
-// dictionary as slapformat makes it (updateConfiguration).
+// dictionary as slapformat makes it (updateConfiguration). Partitions that are not
+// in it are forgotten by the master, whatever they hold, new ones become free ones,
+// and others keep their instances.
 func (c *Computer) UpdateConfiguration(ctx context.Context, xml []byte) error {
 	_, err := c.client.post(ctx, call{
 		op: "update configuration", path: "loadComputerConfigurationFromXML",
@@ -128,7 +138,7 @@ func (c *Computer) UpdateConfiguration(ctx context.Context, xml []byte) error {
 }
 
 // Bang reports a problem of the computer: all its instances are processed
-// again (bang).
+// again (bang). Stand-alone masters of the reference ignore it.
 func (c *Computer) Bang(ctx context.Context, message string) error {
 	return c.post(ctx, "computer bang", "computerBang", field{"message", message})
 }
@@ -161,7 +171,9 @@ func (c *Computer) Information(ctx context.Context) (*ComputerInformation, error
 var ErrCertificate = errors.New("certificate state does not allow this")
 
 // GenerateCertificate makes a new certificate for the computer
-// (generateCertificate).
+// (generateCertificate). The master does not keep the key. ErrCertificate means
+// that another certificate is still valid, or that the master has no certificates
+// at all, as stand-alone ones.
 func (c *Computer) GenerateCertificate(ctx context.Context) (Certificate, error) {
 	const op = "generate certificate"
 	if c.guid == "" {
@@ -177,7 +189,8 @@ func (c *Computer) GenerateCertificate(ctx context.Context) (Certificate, error)
 }
 
 // RevokeCertificate revokes the certificate of the computer
-// (revokeCertificate).
+// (revokeCertificate). ErrCertificate means that there is none, or that the master
+// has no certificates at all.
 func (c *Computer) RevokeCertificate(ctx context.Context) error {
 	return certificateError(c.post(ctx, "revoke certificate", "revokeComputerCertificate"))
 }

@@ -270,6 +270,26 @@
 // whatever the body says, as by the reference: something on the way that
 // answers 200 by itself, such as a login page, can swallow them.
 //
+// # Transport
+//
+// A client keeps its connections, so make one and share it. It speaks HTTP/1.1
+// and HTTP/2; a call ends at once when its context does, and without progress
+// after a time ([WithTimeout]).
+//
+// Certificates come from files, which are read anew when they change
+// ([WithKeyPair], [WithCAFile]), or from memory ([WithKeyPairPEM],
+// [WithCertificate], [WithCAPEM]). User and password come from the URL or
+// [WithNetrc]. Up to 30 redirects are followed, never from https to http.
+// Credentials and the client certificate go to the origins that calls are
+// addressed to, the master and its HATEOAS interface (the password to the
+// master only), and never along with a redirect to another origin; the fields
+// of a POST do go along if the redirect says so (307, 308).
+//
+// Answers are bounded after decompression ([WithMaxBody]). [WithCache] keeps
+// them, for each identity apart, so that a program goes on while the master
+// fails. [WithObserver] is for tracing and metrics, [WithLogger] for logs;
+// neither is told credentials or arguments of calls.
+//
 // # Compatibility
 //
 // This client works with the stand-alone masters of slapos.core 1.6.10 and

@@ -65,9 +65,13 @@ func (s *source) add(name, comment string) {
 func (s *source) collect() {
 	values := func(all []*doc.Value) {
 		for _, v := range all {
-			for _, name := range v.Names {
-				if token.IsExported(name) {
-					s.add(name, v.Doc)
+			for _, spec := range v.Decl.Specs {
+				one := spec.(*ast.ValueSpec)
+				comment := v.Doc + one.Doc.Text() + one.Comment.Text()
+				for _, name := range one.Names {
+					if name.IsExported() {
+						s.add(name.Name, comment)
+					}
 				}
 			}
 		}

@@ -5,9 +5,9 @@ import "context"
 // The interfaces of the documentation, one to one. Code that is to be tested
 // with doubles takes them; this package returns its concrete types. Methods
 // with a context talk to the master, the others never do. All may be called
-// by several goroutines at once, except where a method says otherwise. A failed
-// call leaves the object as it was; which calls may be made again is in the
-// package documentation.
+// by several goroutines at once. A failed call leaves the object as it was; which
+// calls may be made again is in the package documentation. Each method is
+// documented, with its errors, at the type that has it.
 
 // IRequester is what can request instances.
 type IRequester interface {
@@ -17,7 +17,8 @@ type IRequester interface {
 	Information(ctx context.Context, reference string) (*Instance, error)
 }
 
-// ISoftwareRelease is a software release that a computer builds.
+// ISoftwareRelease is a software release that a computer builds; see
+// [SoftwareRelease].
 type ISoftwareRelease interface {
 	URI() string
 	ComputerID() string
@@ -29,7 +30,7 @@ type ISoftwareRelease interface {
 }
 
 // IComputerPartition is a place for an instance on a computer, and the
-// instance in it.
+// instance in it; see [ComputerPartition].
 type IComputerPartition interface {
 	IRequester
 
@@ -60,7 +61,7 @@ type IComputerPartition interface {
 	Status(ctx context.Context) (Status, error)
 }
 
-// IComputer is a node.
+// IComputer is a node; see [Computer].
 type IComputer interface {
 	ID() string
 	SoftwareReleases(ctx context.Context) ([]*SoftwareRelease, error)
@@ -74,18 +75,18 @@ type IComputer interface {
 	RevokeCertificate(ctx context.Context) error
 }
 
-// IOpenOrder requests the instances and computers of a person.
+// IOpenOrder requests the instances and computers of a person; see [OpenOrder].
 type IOpenOrder interface {
 	IRequester
 	RequestComputer(ctx context.Context, title string) (*Computer, error)
 }
 
-// ISupply offers software releases on computers.
+// ISupply offers software releases on computers; see [Supply].
 type ISupply interface {
 	Supply(ctx context.Context, softwareRelease, computerGUID string, state State) error
 }
 
-// ISlap is the way in: the documentation's interface "slap".
+// ISlap is the way in: the documentation's interface "slap"; see [Client].
 type ISlap interface {
 	Computer(guid string) *Computer
 	ComputerPartition(ctx context.Context, computerGUID, partitionID string) (*ComputerPartition, error)

@@ -14,6 +14,12 @@ import (
 // was read. Getters answer from that and do no I/O; Refresh reads again. All
 // methods may be called by several goroutines at once.
 //
+// Calls about a partition without an identifier send nothing and are
+// ErrNotReady. Those about one that the master does not know are ErrNotFound, as
+// far as it looks: stand-alone masters of the reference answer 500 (ErrServer) to
+// reads, and say nothing to most reports. What a real master does not allow is
+// ErrAuthentication.
+//
 // The result of a shared request stands for the share: its parameters and
 // connection parameters are those of the share, its identifiers those of the
 // partition that hosts it.

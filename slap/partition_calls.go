@@ -23,23 +23,28 @@ func (p *ComputerPartition) Information(ctx context.Context, reference string) (
 	return p.client.instanceTree(ctx, reference)
 }
 
-// Started tells the master that the instance runs (started).
+// Started tells the master that the instance runs (started). A real master keeps
+// it as the status of the instance; a stand-alone one of the reference ignores it.
 func (p *ComputerPartition) Started(ctx context.Context) error {
 	return p.post(ctx, "partition started", "startedComputerPartition")
 }
 
-// Stopped tells the master that the instance is stopped (stopped).
+// Stopped tells the master that the instance is stopped (stopped), as Started does.
 func (p *ComputerPartition) Stopped(ctx context.Context) error {
 	return p.post(ctx, "partition stopped", "stoppedComputerPartition")
 }
 
-// Destroyed tells the master that the instance was removed (destroyed).
+// Destroyed tells the master that the instance was removed (destroyed), which then
+// frees the partition. As long as the instance has children, the master tells them
+// to go instead, and the report has to be repeated. A real master ignores it if
+// the instance is not wanted destroyed; a stand-alone one believes it.
 func (p *ComputerPartition) Destroyed(ctx context.Context) error {
 	return p.post(ctx, "partition destroyed", "destroyedComputerPartition")
 }
 
 // ReportError tells the master what is wrong with the instance (error). Unlike
-// the reference's, it returns its own failure.
+// the reference's, it returns its own failure. A real master keeps the last 80
+// characters of the log.
 func (p *ComputerPartition) ReportError(ctx context.Context, log string) error {
 	return p.post(ctx, "partition error", "softwareInstanceError", field{"error_log", log})
 }
@@ -51,31 +56,38 @@ func (p *ComputerPartition) ReportSharedError(ctx context.Context, sharedReferen
 }
 
 // Bang reports a problem of the instance: its whole tree is processed again
-// (bang).
+// (bang), because the timestamps of its instances move.
 func (p *ComputerPartition) Bang(ctx context.Context, message string) error {
 	return p.post(ctx, "partition bang", "softwareInstanceBang", field{"message", message})
 }
 
 // Rename changes the reference under which the instance was requested (rename).
+// Whoever requested it has to use the new one from then on: with the old one a
+// second instance is made.
 func (p *ComputerPartition) Rename(ctx context.Context, newName string) error {
 	return p.post(ctx, "partition rename", "softwareInstanceRename", field{"new_name", newName})
 }
 
-// RenameShared is Rename of one of the shared instances.
+// RenameShared is Rename of one of the shared instances, by its reference as in
+// [SharedInstance]. Stand-alone masters of the reference rename the host instead.
 func (p *ComputerPartition) RenameShared(ctx context.Context, sharedReference, newName string) error {
 	return p.post(ctx, "partition rename", "softwareInstanceRename",
 		field{"new_name", newName}, field{"slave_reference", sharedReference})
 }
 
 // SetConnectionParameters publishes the connection parameters of the instance
-// (setConnectionDict). What this object knows of them does not change until
-// it is refreshed.
+// (setConnectionDict), in place of all those before. Whoever requested the
+// instance finds them by repeating the request, and masters since 1.26 move the
+// timestamp of the requester if they changed. What this object knows of them does
+// not change until it is refreshed. Values that cannot be sent are an [Error] of
+// no kind.
 func (p *ComputerPartition) SetConnectionParameters(ctx context.Context, c Parameters) error {
 	return p.setConnection(ctx, c, pyNone)
 }
 
 // SetSharedConnectionParameters publishes the connection parameters of one of
-// the shared instances (setConnectionDict with a slave_reference).
+// the shared instances (setConnectionDict with a slave_reference), by its reference
+// as in [SharedInstance]. An empty reference is ErrNotFound.
 func (p *ComputerPartition) SetSharedConnectionParameters(ctx context.Context, sharedReference string, c Parameters) error {
 	if sharedReference == "" {
 		return notFound("set connection parameters", "no reference of a shared instance was given")
@@ -109,7 +121,8 @@ func (p *ComputerPartition) SetRelatedInstances(ctx context.Context, references 
 	return p.post(ctx, op, "updateComputerPartitionRelatedInstanceList", field{"instance_reference_xml", xml})
 }
 
-// Certificate returns the TLS certificate of the instance (getCertificate).
+// Certificate returns the TLS certificate of the instance, and its key
+// (getCertificate). From stand-alone masters both are empty.
 func (p *ComputerPartition) Certificate(ctx context.Context) (Certificate, error) {
 	const op = "partition certificate"
 	v, err := p.get(ctx, op, "getComputerPartitionCertificate")
@@ -134,7 +147,8 @@ func (p *ComputerPartition) HostingIPAddresses(ctx context.Context) ([]NetworkAd
 	return addressesOf(v), nil
 }
 
-// Status returns the latest status of the instance (getStatus).
+// Status returns the latest status of the instance (getStatus). That of a
+// stand-alone master of the reference is the text "Not implemented.".
 func (p *ComputerPartition) Status(ctx context.Context) (Status, error) {
 	v, err := p.get(ctx, "partition status", "getComputerPartitionStatus")
 	if err != nil {

@@ -39,7 +39,10 @@ func (r *SoftwareRelease) OnComputer(computerGUID string) *SoftwareRelease {
 	return &copied
 }
 
-// Building tells the master that the build has begun (building).
+// Building tells the master that the build has begun (building). This and the
+// reports below are ErrNotFound, without a request, if it is not known which
+// software release on which computer it is, and also if a real master does not
+// have it there. Stand-alone masters ignore all but Destroyed.
 func (r *SoftwareRelease) Building(ctx context.Context) error {
 	return r.notify(ctx, "software release building", "buildingSoftwareRelease")
 }
@@ -49,7 +52,8 @@ func (r *SoftwareRelease) Available(ctx context.Context) error {
 	return r.notify(ctx, "software release available", "availableSoftwareRelease")
 }
 
-// Destroyed tells the master that the software release was removed (destroyed).
+// Destroyed tells the master that the software release was removed (destroyed),
+// which then forgets it.
 func (r *SoftwareRelease) Destroyed(ctx context.Context) error {
 	return r.notify(ctx, "software release destroyed", "destroyedSoftwareRelease")
 }

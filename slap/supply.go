@@ -10,8 +10,10 @@ import (
 type Supply struct{ client *Client }
 
 // Supply asks for a software release on a computer (supply). State is
-// StateAvailable, which the empty state stands for, or StateDestroyed. An
-// unknown computer is ErrNotFound.
+// StateAvailable, which the empty state stands for, or StateDestroyed; another one
+// is ErrServer. An unknown computer is ErrNotFound from a real master, while
+// stand-alone ones of the reference take any. Asking again changes nothing, except
+// that a stand-alone master moves the software release to the end of its list.
 func (s *Supply) Supply(ctx context.Context, softwareRelease, computerGUID string, state State) error {
 	if state == "" {
 		state = StateAvailable
