@@ -270,6 +270,9 @@
 // whatever the body says, as by the reference: something on the way that
 // answers 200 by itself, such as a login page, can swallow them.
 //
+// Package slaptest has a transport with which a program is tested for all that:
+// it cuts, delays, truncates and answers in the place of the master.
+//
 // # Transport
 //
 // A client keeps its connections, so make one and share it. It speaks HTTP/1.1

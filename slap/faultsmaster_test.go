@@ -143,6 +143,13 @@ func (e *extras) state() string {
 	return fmt.Sprint(e.live, e.serial, e.tokens, e.computers)
 }
 
+// set makes the extras new, with or without a live certificate.
+func (e *extras) set(live bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.live, e.serial, e.tokens, e.computers = live, 0, 0, nil
+}
+
 func (e *extras) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

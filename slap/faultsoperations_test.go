@@ -27,6 +27,8 @@ type operation struct {
 	blind, empty bool
 	// here is what comes of it at the stand-alone master, if that differs.
 	here again
+	// undo makes a master as it was; without it, another is made.
+	undo func(r *rig)
 }
 
 func (o operation) kindHere() again {
@@ -36,12 +38,16 @@ func (o operation) kindHere() again {
 	return o.again
 }
 
-// callsNothing are functions with a context that make no calls of their own.
+// callsNothing are functions with a context that make no calls but those of
+// others that have a row.
 var callsNothing = map[string]string{
 	"WaitReady":                "calls the function it is given",
-	"WaitRequest":              "WaitReady around Request",
-	"WaitConnectionParameters": "WaitReady around Request",
-	"Computer.Watch":           "Refresh, time after time",
+	"RequestAll":               "Request of each",
+	"WaitRequest":              "Request, repeated",
+	"WaitRequestUntil":         "Request, repeated",
+	"WaitConnectionParameters": "Request, repeated",
+	"WaitRequestAll":           "Request of each, repeated",
+	"Computer.Watch":           "Refresh, repeated",
 }
 
 func second[T any](_ T, err error) error { return err }
@@ -150,8 +156,8 @@ func operations() map[string]operation {
 		"Computer.Bang": {again: adds, here: same, blind: true, do: computer(func(c *slap.Computer, ctx context.Context) error {
 			return c.Bang(ctx, "help")
 		})},
-		"Computer.GenerateCertificate": {again: refused, do: computer(func(c *slap.Computer, ctx context.Context) error { return second(c.GenerateCertificate(ctx)) })},
-		"Computer.RevokeCertificate": {again: refused, blind: true, do: func(ctx context.Context, _ *testing.T, r *rig) error {
+		"Computer.GenerateCertificate": {again: refused, undo: func(r *rig) { r.extras.set(false) }, do: computer(func(c *slap.Computer, ctx context.Context) error { return second(c.GenerateCertificate(ctx)) })},
+		"Computer.RevokeCertificate": {again: refused, undo: func(r *rig) { r.extras.set(true) }, blind: true, do: func(ctx context.Context, _ *testing.T, r *rig) error {
 			return r.client.Computer("COMP-1").RevokeCertificate(ctx)
 		}},
 
