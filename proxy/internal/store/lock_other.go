@@ -22,3 +22,6 @@ func mayWrite(path string) error {
 	}
 	return f.Close()
 }
+
+// giveTo leaves the owner to the system.
+func giveTo(string, os.FileInfo) error { return nil }

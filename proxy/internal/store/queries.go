@@ -38,6 +38,8 @@ const (
 	qAllShared
 	qUsageReports
 	qAllUsageReports
+	qForwarded
+	qSetting
 	qInsertComputer
 	qFormatComputer
 	qSaveComputerStatus
@@ -62,6 +64,15 @@ const (
 	qNextPosition
 	qUsageVersion
 	qInsertUsageReport
+	qSaveForwarded
+	qDeleteForwarded
+	qSaveSetting
+	qPruneUsage
+	qPruneSoftware
+	qPruneInstanceErrors
+	qPruneInstanceBangs
+	qPruneShared
+	qPruneComputers
 	queryCount
 )
 
@@ -153,6 +164,9 @@ var queries = [queryCount]string{
 	qUsageReports:    usageColumns + "WHERE u.computer_id = $1 ORDER BY u.id",
 	qAllUsageReports: usageColumns + "ORDER BY u.id",
 
+	qForwarded: "SELECT reference, master_url FROM forwarded_request ORDER BY id",
+	qSetting:   "SELECT value FROM setting WHERE name = $1",
+
 	qInsertComputer: "INSERT INTO computer (reference, sequence) VALUES ($1, 0) RETURNING id",
 	qFormatComputer: "UPDATE computer SET address = $2, netmask = $3, formatted = 1, " +
 		"sequence = (SELECT COALESCE(MAX(sequence), 0) + 1 FROM computer) WHERE id = $1",
@@ -195,4 +209,18 @@ var queries = [queryCount]string{
 		"FROM usage_report WHERE computer_id = $1 AND reference = $2",
 	qInsertUsageReport: "INSERT INTO usage_report (computer_id, reference, version, digest, body, received_at) " +
 		"VALUES ($1, $2, $3, $4, $5, $6) RETURNING id",
+
+	qSaveForwarded:   "INSERT INTO forwarded_request (reference, master_url) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	qDeleteForwarded: "DELETE FROM forwarded_request WHERE reference = $1 AND master_url = $2",
+	qSaveSetting:     "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+
+	// A report that came before one that stays has a place in its versions.
+	qPruneUsage: "DELETE FROM usage_report WHERE received_at < $1 AND NOT EXISTS (SELECT 1 FROM usage_report k " +
+		"WHERE k.computer_id = usage_report.computer_id AND k.reference = usage_report.reference " +
+		"AND k.version < usage_report.version AND k.received_at >= $1)",
+	qPruneSoftware:       "UPDATE software SET error_text = '', error_at = 0 WHERE error_at > 0 AND error_at < $1",
+	qPruneInstanceErrors: "UPDATE instance SET error_text = '', error_at = 0 WHERE error_at > 0 AND error_at < $1",
+	qPruneInstanceBangs:  "UPDATE instance SET bang_text = '', bang_at = 0 WHERE bang_at > 0 AND bang_at < $1",
+	qPruneShared:         "UPDATE shared_instance SET error_text = '', error_at = 0 WHERE error_at > 0 AND error_at < $1",
+	qPruneComputers:      "UPDATE computer SET bang_text = '', bang_at = 0 WHERE bang_at > 0 AND bang_at < $1",
 }

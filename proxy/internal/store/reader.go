@@ -318,3 +318,19 @@ func (r *reader) UsageReports(c *Computer) ([]*UsageReport, error) {
 	}
 	return all(r, scanUsage, qUsageReports, c.ID)
 }
+
+func scanForwarded(s scanner) (Forwarded, error) {
+	var f Forwarded
+	err := s.Scan(&f.Reference, &f.Master)
+	return f, err
+}
+
+func (r *reader) Forwarded() ([]Forwarded, error) { return all(r, scanForwarded, qForwarded) }
+
+func (r *reader) Setting(name string) (value string, err error) {
+	err = r.row(qSetting, name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return value, err
+}

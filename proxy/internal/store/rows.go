@@ -137,3 +137,11 @@ type UsageReport struct {
 	Body       string
 	ReceivedAt float64
 }
+
+// Forwarded is a request that another master serves.
+type Forwarded struct {
+	// Reference names the requester and the instance.
+	Reference string
+	// Master is the URL of that master.
+	Master string
+}

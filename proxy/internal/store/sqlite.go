@@ -3,13 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -18,16 +16,6 @@ import (
 
 	"modernc.org/sqlite" // registers the driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
-)
-
-//go:embed schema.sql
-var schema string
-
-const (
-	// applicationID marks our files: "SLAP" in ASCII.
-	applicationID = 0x534c4150
-	// SchemaVersion is the version of the schema that this package writes.
-	SchemaVersion = 1
 )
 
 // Memory is the path of a database that lives in memory.
@@ -100,7 +88,7 @@ func (s *SQLite) open(ctx context.Context) error {
 	if s.write, err = openPool(s.path, 1, "_txlock=immediate"); err != nil {
 		return err
 	}
-	if err := migrate(ctx, s.write); err != nil {
+	if err := migrate(ctx, s.write, s.path); err != nil {
 		return err
 	}
 	if s.read, err = openPool(s.path, max(2, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)", readCache); err != nil {
@@ -129,7 +117,7 @@ func (s *SQLite) openMemory(ctx context.Context) error {
 	}
 	db.SetMaxOpenConns(1)
 	s.write, s.read = db, db
-	if err := migrate(ctx, db); err != nil {
+	if err := migrate(ctx, db, ""); err != nil {
 		return err
 	}
 	return s.prepare(ctx)
@@ -188,7 +176,10 @@ func openReading(ctx context.Context, path string, modes ...string) (*sql.DB, er
 		}
 		errs = append(errs, err, db.Close())
 		var e *sqlite.Error
-		if !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_CANTOPEN {
+		if !errors.As(err, &e) {
+			break
+		}
+		if primary := e.Code() & 0xff; primary != sqlite3.SQLITE_CANTOPEN && primary != sqlite3.SQLITE_READONLY {
 			break
 		}
 	}
@@ -209,10 +200,6 @@ func prepareFile(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// referenceTable matches table names of the reference, which carry the version
-// of their schema.
-var referenceTable = regexp.MustCompile(`^(?:computer|partition|slave|software|partition_network)(\d+)$`)
-
 // inspect refuses files that are not ours, without changing them.
 func inspect(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
@@ -226,7 +213,11 @@ func inspect(ctx context.Context, path string) error {
 	case info.Size() == 0 && !exists(path+"-wal"):
 		return nil
 	}
-	db, err := openReading(ctx, path, "mode=ro")
+	modes := []string{"mode=ro"}
+	if exists(path + "-journal") {
+		modes = append(modes, "mode=rw") // what a killed process left is undone first
+	}
+	db, err := openReading(ctx, path, modes...)
 	if err != nil {
 		return err
 	}
@@ -254,14 +245,12 @@ func identify(ctx context.Context, db *sql.DB) error {
 		}
 		return nil
 	}
+	if err := identifyReference(ctx, db); err != nil {
+		return err
+	}
 	tables, err := tableNames(ctx, db)
 	if err != nil {
 		return err
-	}
-	for _, table := range tables {
-		if m := referenceTable.FindStringSubmatch(table); m != nil {
-			return fmt.Errorf("%w, schema %s: it cannot be served directly and was not changed; set another database_uri", ErrReference, m[1])
-		}
 	}
 	if len(tables) > 0 || id != 0 {
 		return fmt.Errorf("%w: set another database_uri", ErrForeign)
@@ -284,32 +273,6 @@ func tableNames(ctx context.Context, db *sql.DB) ([]string, error) {
 		names = append(names, name)
 	}
 	return names, rows.Err()
-}
-
-// migrate brings the schema to SchemaVersion in one transaction.
-func migrate(ctx context.Context, db *sql.DB) error {
-	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if version == SchemaVersion {
-		return nil
-	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it has no effect
-	script := schema + fmt.Sprintf("\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\n", applicationID, SchemaVersion)
-	if _, err := tx.ExecContext(ctx, script); err != nil {
-		return fmt.Errorf("create the schema: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	// The marks belong into the file proper, where any tool finds them.
-	_, err = db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
 }
 
 func (s *SQLite) prepare(ctx context.Context) error {

@@ -102,6 +102,10 @@ type Reader interface {
 	SharedOf(requester int64) ([]*Shared, error)
 	// AllShared returns all shared instances.
 	AllShared() ([]*Shared, error)
+	// Forwarded returns the requests that other masters serve.
+	Forwarded() ([]Forwarded, error)
+	// Setting returns what is kept under a name, or nothing.
+	Setting(name string) (string, error)
 	// UsageReports returns the usage reports of a computer, or of all
 	// computers if c is nil.
 	UsageReports(c *Computer) ([]*UsageReport, error)
@@ -150,6 +154,16 @@ type Tx interface {
 	SaveShared(s *Shared) error
 	// NextPosition returns a position after those of all shared instances.
 	NextPosition() (int64, error)
+	// SaveForwarded notes, once, that a master serves a request.
+	SaveForwarded(f Forwarded) error
+	// DeleteForwarded forgets it.
+	DeleteForwarded(f Forwarded) error
+	// SaveSetting keeps a value under a name.
+	SaveSetting(name, value string) error
+	// Prune removes the usage reports received, and the texts of the errors and
+	// bangs that happened, before given times; zero keeps all. It returns how many
+	// it removed. The versions that stay of a report have no gap.
+	Prune(reports, errors float64) (int64, error)
 	// InsertUsageReport stores a report and gives it a version, unless the
 	// same text is stored under the same reference; it tells whether it did.
 	InsertUsageReport(c *Computer, r *UsageReport) (bool, error)

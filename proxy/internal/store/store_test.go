@@ -230,7 +230,7 @@ func TestRefusedFiles(t *testing.T) {
 		text              string
 	}{
 		{name: "newer", script: fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d; CREATE TABLE computer(x)", applicationID, SchemaVersion+1),
-			want: ErrNewer, text: "its schema is 2, this program knows 1"},
+			want: ErrNewer, text: "its schema is 3, this program knows 2"},
 		{name: "reference", script: "CREATE TABLE partition14(x); CREATE TABLE software14(x)", want: ErrReference, text: "schema 14"},
 		{name: "stranger", script: "CREATE TABLE cats(x)", want: ErrForeign, text: "set another database_uri"},
 		{name: "other application", script: "PRAGMA application_id=7", want: ErrForeign},

@@ -210,3 +210,41 @@ func (w *writer) InsertUsageReport(c *Computer, r *UsageReport) (bool, error) {
 	r.ID, err = w.insert(qInsertUsageReport, c.ID, r.Reference, r.Version, digest, r.Body, r.ReceivedAt)
 	return true, err
 }
+
+func (w *writer) SaveForwarded(f Forwarded) error {
+	return w.change(qSaveForwarded, f.Reference, f.Master)
+}
+
+func (w *writer) DeleteForwarded(f Forwarded) error {
+	return w.change(qDeleteForwarded, f.Reference, f.Master)
+}
+
+func (w *writer) SaveSetting(name, value string) error { return w.change(qSaveSetting, name, value) }
+
+func (w *writer) Prune(reports, errors float64) (removed int64, err error) {
+	for _, prune := range []struct {
+		before float64
+		query  query
+	}{
+		{reports, qPruneUsage},
+		{errors, qPruneSoftware},
+		{errors, qPruneInstanceErrors},
+		{errors, qPruneInstanceBangs},
+		{errors, qPruneShared},
+		{errors, qPruneComputers},
+	} {
+		if prune.before <= 0 {
+			continue
+		}
+		result, err := w.exec(prune.query, prune.before)
+		if err != nil {
+			return removed, err
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+	}
+	return removed, nil
+}
