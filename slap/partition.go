@@ -69,12 +69,12 @@ func (p *ComputerPartition) Type() (string, error) {
 	return known("partition", "software type", p.snapshot.Load().text("slap_software_type"))
 }
 
-// Title returns the name under which the instance was requested, empty if the
-// master has not told it.
+// Title returns the name under which the instance was requested (the parameter
+// instance_title), empty if the master has not told it.
 func (p *ComputerPartition) Title() string { return p.snapshot.Load().text("instance_title") }
 
-// RootTitle returns the title of the root instance of the tree, empty if the
-// master has not told it.
+// RootTitle returns the title of the root instance of the tree (the parameter
+// root_instance_title), empty if the master has not told it.
 func (p *ComputerPartition) RootTitle() string {
 	return p.snapshot.Load().text("root_instance_title")
 }
@@ -148,21 +148,24 @@ func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
 // the master tells it.
 func (p *ComputerPartition) Filter() Parameters { return p.snapshot.Load().filter.Clone() }
 
-// IPList returns the addresses of the partition: those it has without a
-// gateway; a real master tells the others in [ComputerPartition.FullIPList].
+// IPList returns the addresses of the partition (the parameter ip_list): those it
+// has without a gateway; a real master tells the others in
+// [ComputerPartition.FullIPList].
 func (p *ComputerPartition) IPList() []NetworkAddress {
 	list, _ := p.snapshot.Load().get("ip_list")
 	return addressesOf(list)
 }
 
 // FullIPList returns the addresses of the partition that have a gateway and a
-// network of their own. The stand-alone master tells none.
+// network of their own (the parameter full_ip_list). The stand-alone master tells
+// none.
 func (p *ComputerPartition) FullIPList() []RoutedAddress {
 	list, _ := p.snapshot.Load().get("full_ip_list")
 	return routedOf(list)
 }
 
-// SharedInstances returns the shares of the instance: its slaves.
+// SharedInstances returns the shares of the instance, its slaves (the parameter
+// slave_instance_list).
 func (p *ComputerPartition) SharedInstances() []SharedInstance {
 	list, _ := p.snapshot.Load().get("slave_instance_list")
 	return sharedOf(list)

@@ -180,6 +180,13 @@ func (r *rig) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	r.answer(w, q)
 }
 
+// requests returns what was sent.
+func (r *rig) requests() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.seen)
+}
+
 // forget drops what was sent so far.
 func (r *rig) forget() {
 	r.mu.Lock()
@@ -219,7 +226,7 @@ func TestBehavesLikeTheReference(t *testing.T) {
 			require.True(t, ok, "no such probe here")
 			r := newRig(t, p.answer)
 			value, err := p.run(r)
-			got := outcome{Sent: r.seen, Kind: errorKind(err), Value: asJSON(t, value)}
+			got := outcome{Sent: r.requests(), Kind: errorKind(err), Value: asJSON(t, value)}
 			checkProbe(t, p, got, recorded[name], older[name])
 			if p.deviates != "" {
 				deviating[p.deviates] = append(deviating[p.deviates], name)
