@@ -32,7 +32,7 @@ touch done
 // fork: the next pass never works beside what they left, and ends in the right
 // state.
 func TestKilledBuilds(t *testing.T) {
-	rounds := 6
+	rounds := 4
 	if os.Getenv("SLAPOS_SOAK") == "1" {
 		rounds = 200
 	}
