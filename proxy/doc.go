@@ -44,6 +44,22 @@
 // cannot drive the master through somebody's browser. Authenticator and
 // Authorizer are asked on every call and are where other modes plug in.
 //
+// # Other masters
+//
+// A request for a new instance goes to another master (WithMultimaster) if its
+// filter names that one as master_url, or if its release is in the list of that
+// one. The instance is requested there with the asking partition, or user, before
+// its title, by a person or on behalf of a partition of that master; what is
+// answered is passed on, with the name of the master as _master_url, and noted.
+// No transaction is open while another master is asked.
+//
+// An instance that is here stays here, whatever the filter says. Only configured
+// masters are asked anything, also whether they are this one: a filter cannot make
+// this master connect to other addresses, and neither can a redirect. A master
+// that is not configured is 404; 404 and 408 of the other master are passed on; one
+// that cannot be reached is 523, any other failure of it 502. Masters that forward
+// to each other in a ring are found out: 508.
+//
 // # Compatibility
 //
 // Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. Where the two
@@ -90,6 +106,11 @@
 //
 // Not visible in the recordings:
 //
+//   - What another master refuses is 404 or 408 as it said, else 502, where the
+//     reference answers 500. Its certificate is verified unless told otherwise.
+//   - A master that the filter names and the configuration does not is never asked
+//     whether it is this one; this one is known by the address that it was called
+//     by.
 //   - The timestamp of a partition always grows, also if the clock goes back.
 //   - Published connection parameters make the requester processed again also if
 //     it is on another computer.
@@ -97,8 +118,6 @@
 //     again; so do the shared instances of a tree that is gone. A shared instance
 //     goes with its host, and keeps its host while that fits.
 //   - Freed and reformatted partitions, renames and supplies are atomic.
-//   - Requests for other masters (filter key master_url) are 404: forwarding
-//     does not exist yet.
 //   - The database has a schema of its own. A database of the reference is
 //     refused, not changed.
 package proxy

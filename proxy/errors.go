@@ -47,6 +47,9 @@ const (
 	nothingFree
 	// noHost: no instance can serve a shared one.
 	noHost
+	// anotherMaster: the one that serves the request refuses it, cannot be
+	// asked, or is not configured.
+	anotherMaster
 )
 
 // isAbout tells whether an error is a refusal about a subject.

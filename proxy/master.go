@@ -24,6 +24,8 @@ type master struct {
 	log        *slog.Logger
 	computerID string
 	products   []Product
+	others     []*otherMaster
+	runID      string
 	authorizer Authorizer
 	seen       sightings
 }

@@ -20,6 +20,7 @@ type config struct {
 	computerID    string
 	allowedHosts  []string
 	products      []Product
+	multimaster   []OtherMaster
 	logger        *slog.Logger
 	clock         func() time.Time
 	maxBody       int64
@@ -86,6 +87,16 @@ func WithAllowedHosts(hosts ...string) Option {
 func WithSoftwareProducts(products ...Product) Option {
 	return func(c *config) error {
 		c.products = append(c.products, products...)
+		return nil
+	}
+}
+
+// WithMultimaster adds masters to which requests are forwarded: those for new
+// instances whose filter has the master's URL as master_url, or whose release is
+// in its list. The first master that has a release counts.
+func WithMultimaster(masters ...OtherMaster) Option {
+	return func(c *config) error {
+		c.multimaster = append(c.multimaster, masters...)
 		return nil
 	}
 }

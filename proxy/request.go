@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -42,6 +41,9 @@ type instanceRequest struct {
 	Computer, Partition string
 	// Here is the URL under which the caller knows this master.
 	Here string
+	// ForwardedBy names the masters that forwarded the request, if a master
+	// made it.
+	ForwardedBy []string
 }
 
 // filterText returns a key of the filter if it is text.
@@ -74,13 +76,18 @@ type granted struct {
 	partition *store.Partition
 	shared    *store.Shared
 	frontEnd  *frontEnd
+	// forwarded is set, and nothing else, for what another master granted.
+	forwarded *forwarded
 	// state is the one to answer, parameters are those asked for.
 	state, parameters string
 }
 
-// object is a SoftwareInstance, or a ComputerPartition for a front end.
+// object is a SoftwareInstance, or a ComputerPartition for a front end and for
+// what another master granted.
 func (g granted) object() (*marshal.Object, error) {
 	switch {
+	case g.forwarded != nil:
+		return g.forwarded.object(), nil
 	case g.frontEnd != nil:
 		return g.frontEnd.object(), nil
 	case g.shared != nil:
@@ -108,8 +115,12 @@ func (m *master) grant(ctx context.Context, p Principal, q instanceRequest, answ
 	if err := m.authorizer.Authorize(ctx, p, ActionRequest, object); err != nil {
 		return err
 	}
-	if err := m.mayBeLocal(q); err != nil {
+	elsewhere, err := m.forward(ctx, q)
+	if err != nil {
 		return err
+	}
+	if elsewhere != nil {
+		return answer(granted{forwarded: elsewhere})
 	}
 	if q.Shared {
 		if f := fakeFrontend(q); f != nil {
@@ -131,16 +142,6 @@ func (m *master) grant(ctx context.Context, p Principal, q instanceRequest, answ
 		}
 		return answer(g)
 	})
-}
-
-// mayBeLocal refuses requests for another master. This is where forwarding
-// belongs.
-func (m *master) mayBeLocal(q instanceRequest) error {
-	other := q.filterText("master_url")
-	if other != "" && strings.TrimSuffix(other, "/") != strings.TrimSuffix(q.Here, "/") {
-		return notFound("The filter names the master %q, which this master does not forward to: send the request there, or drop master_url", other)
-	}
-	return nil
 }
 
 // whoAsks finds the instance on whose behalf a request comes: the partition of

@@ -25,7 +25,6 @@ type Server struct {
 	config config
 	master *master
 	tool   map[string]endpoint
-	runID  string
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -51,13 +50,17 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
+	others, err := newOtherMasters(c.multimaster, c.logger)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
+	}
 	s := &Server{
 		config: c,
 		tool:   slapTool(),
-		runID:  rand.Text() + rand.Text()[:6],
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
+			others: others, runID: rand.Text() + rand.Text()[:6],
 		},
 	}
 	err = db.Update(ctx, func(t store.Tx) error {
@@ -74,6 +77,9 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 // later are refused.
 func (s *Server) Close() error {
 	s.master.flushSightings()
+	for _, other := range s.master.others {
+		other.close()
+	}
 	return s.master.store.Close()
 }
 
@@ -170,7 +176,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		if answered, err := allow(w, r, http.MethodGet); answered || err != nil {
 			return err
 		}
-		return writeBody(w, "text/html; charset=utf-8", []byte(s.runID))
+		return writeBody(w, "text/html; charset=utf-8", []byte(s.master.runID))
 	}
 	return notFound("There is nothing at %s", path)
 }

@@ -16,6 +16,8 @@ type call struct {
 	claim     claim
 	// here is the URL under which the caller knows this master.
 	here string
+	// forwardedBy names the masters that forwarded the call.
+	forwardedBy []string
 }
 
 // answer is the body of a success.
@@ -92,7 +94,7 @@ func (s *Server) serveSlapTool(w http.ResponseWriter, r *http.Request, p Princip
 	if err != nil {
 		return err
 	}
-	c := &call{principal: p, form: f, claim: readClaim(r.Header.Get("Authorization")), here: origin(r) + prefix(r)}
+	c := &call{principal: p, form: f, claim: readClaim(r.Header.Get("Authorization")), here: origin(r) + prefix(r), forwardedBy: r.Header.Values(pathHeader)}
 	body, err := e.call(s.master, r.Context(), c)
 	if err != nil {
 		return err
@@ -259,7 +261,7 @@ func readRequest(c *call) (q instanceRequest, err error) {
 	}
 	q = instanceRequest{
 		Release: v[0], Type: v[1], Reference: v[2],
-		Claim: c.claim, Computer: c.form["computer_id"], Partition: c.form["computer_partition_id"], Here: c.here,
+		Claim: c.claim, Computer: c.form["computer_id"], Partition: c.form["computer_partition_id"], Here: c.here, ForwardedBy: c.forwardedBy,
 	}
 	state, err := c.form.value("state")
 	if err != nil {
