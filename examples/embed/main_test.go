@@ -85,6 +85,6 @@ func TestMasterIsPartOfAServer(t *testing.T) {
 
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	require.Error(t, run(t.Context(), []string{"-nonsense"}, io.Discard))
-	require.Error(t, run(t.Context(), []string{"-listen", "256.0.0.1:0"}, io.Discard))
+	require.Error(t, run(t.Context(), []string{"-listen", "127.0.0.1:99999"}, io.Discard))
 	require.Error(t, run(t.Context(), []string{"-database", t.TempDir()}, io.Discard))
 }

@@ -20,15 +20,16 @@
 //
 //	require.Len(t, line.CallsTo("requestComputerPartition"), 2)
 //
-// Four faults have the same name but for the time at which they strike: those
-// ending in After let the master act first. The client cannot tell the two
-// apart, but for the state of the master, and this is what makes them worth a
-// test: a program must come to the same end both ways. Which calls may simply
-// be made again is in the documentation of package slap.
+// Three faults come in pairs: [CutBefore] and [CutAfter], [Delay] and
+// [DelayAfter], [Status] and [StatusAfter]. Those ending in After let the master
+// act first. The client sees no difference, but the state of the master is
+// another, and this is what makes them worth a test: a program must come to the
+// same end both ways. Which calls may simply be made again is in the
+// documentation of package slap.
 //
-// The package slap waits between the attempts of a read. In a test, either
-// switch that off with slap.WithRetry(0), or run the test in a bubble of
-// package testing/synctest, where waiting takes no time.
+// A client pauses between the attempts of a read, and waits for what is not
+// ready. In a test, switch the former off with slap.WithRetry(0), or run the
+// test in a bubble of package testing/synctest, where pauses take no time.
 //
 // Package proxy/proxytest starts a master in memory; the example shows both
 // together.
