@@ -153,6 +153,20 @@
 // A filter says where an instance may be: computer_guid names a computer,
 // instance_guid the host of a shared instance, and a real master knows others.
 //
+// Programs need not see any of this. [Parameters.Decode] fills a struct from
+// either serialisation and from what a master made of the values;
+// [EncodeParameters], [EncodeJSONParameters] and package softwareschema, which
+// reads what a software release declares, do the reverse.
+//
+// # Waiting and watching
+//
+// Nothing in the protocol tells a program of a change: it has to ask again.
+// [WaitRequest], [WaitRequestUntil], [WaitConnectionParameters] and
+// [WaitRequestAll] do that for instances, with pauses that grow and differ, and
+// their errors tell what was missing in the end; [WaitReady] does it for
+// anything. [Computer.Watch] tells what changes on a computer, and [Changes]
+// compares two looks at it, of which one may be from an earlier run.
+//
 // # On the wire
 //
 // Reads are GET requests with a query, all else are POST requests with a form;

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -66,6 +67,14 @@ func (p Parameters) Serialisation() Serialisation {
 		}
 	}
 	return SerialisationJSONInXML
+}
+
+// Requested returns the parameters without those that masters add to them, as
+// they are to be compared with a schema.
+func (p Parameters) Requested() Parameters {
+	requested := p.Clone()
+	maps.DeleteFunc(requested, func(key string, _ any) bool { return addedByMaster(key) })
+	return requested
 }
 
 // addedByMaster tells whether masters put a parameter beside those requested.

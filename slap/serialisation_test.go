@@ -207,6 +207,9 @@ func TestDecodeIntoContainers(t *testing.T) {
 	require.NoError(t, Parameters{"_": "null"}.Decode(&q))
 	require.NoError(t, Parameters(nil).Decode(&q))
 	require.Equal(t, SerialisationXML, Parameters{"_": "{}", "a": 1}.Serialisation())
+	received := Parameters{"a": 1, "timestamp": "1", "ip_list": nil, "slave_instance_list": nil}
+	require.Equal(t, Parameters{"a": 1}, received.Requested())
+	require.Len(t, received, 4)
 }
 
 func TestDecodeErrorsNameKeysAndNoValues(t *testing.T) {

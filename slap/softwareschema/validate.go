@@ -38,7 +38,8 @@ var (
 
 // ValidateRequest checks parameters against what the type declares for requests,
 // reading the JSON schema first. They are a struct or a map before encoding, or
-// Parameters in the serialisation of the type. A top-level key $schema is left
+// Parameters in the serialisation of the type; for those of an instance see
+// [slap.Parameters.Requested]. A top-level key $schema is left
 // out. What is wrong are findings, ordered by path; an error tells that it could not be checked,
 // and is a [LoadError] if a document could not be read.
 func (t *Type) ValidateRequest(ctx context.Context, parameters any) ([]Finding, error) {
