@@ -13,7 +13,8 @@ import (
 var (
 	// ErrNewerDatabase tells that a newer version wrote the database.
 	ErrNewerDatabase = store.ErrNewer
-	// ErrReferenceDatabase tells that the Python proxy wrote the database.
+	// ErrReferenceDatabase tells that the Python proxy wrote the database. Backup
+	// fails with it: its own proxy serves such a database.
 	ErrReferenceDatabase = store.ErrReference
 	// ErrForeignDatabase tells that the file is not a database of a proxy.
 	ErrForeignDatabase = store.ErrForeign

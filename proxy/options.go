@@ -26,6 +26,7 @@ type config struct {
 	maxBody       int64
 	cacheSize     int
 	timeouts      timeouts
+	retention     Retention
 	authenticator Authenticator
 	authorizer    Authorizer
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/slapos/slapos-go/proxy/internal/store"
@@ -23,8 +24,10 @@ import (
 // for concurrent use.
 type Server struct {
 	config config
-	master *master
-	tool   map[string]endpoint
+	// database is its path.
+	database string
+	master   *master
+	tool     map[string]endpoint
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -35,8 +38,13 @@ const MemoryDatabase = store.Memory
 // Open opens a master on a database, which is created if it does not exist; the
 // empty path means MemoryDatabase. Close must be called.
 //
-// Open fails with ErrNewerDatabase, ErrReferenceDatabase or ErrForeignDatabase,
-// leaving the file as it is, if another program or version wrote it; with
+// A database of the reference, schema 10 to 18, is imported first: the database of
+// the same name is then ours, and the original stays beside it, with "-backup-" and
+// the time of its last change in its name. A database of an older schema of ours is
+// copied in the same way before it is changed.
+//
+// Open fails with ErrNewerDatabase or ErrForeignDatabase, leaving the file as it
+// is, if a newer version or another program wrote it; with
 // ErrDatabaseInUse if another proxy serves it; and with
 // ErrDatabaseUnavailable if it cannot be read or written.
 func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, error) {
@@ -46,7 +54,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
 	}
-	db, err := store.Open(ctx, databasePath)
+	db, err := c.openDatabase(ctx, databasePath)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
@@ -55,8 +63,8 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
 	}
 	s := &Server{
-		config: c,
-		tool:   slapTool(),
+		config: c, database: databasePath,
+		tool: slapTool(),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
@@ -70,6 +78,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
 	}
+	s.retain(ctx)
 	return s, nil
 }
 
@@ -115,6 +124,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		// What arrives here concerns the operator: no connection can be accepted.
 		ErrorLog: slog.NewLogLogger(s.config.logger.Handler(), slog.LevelWarn),
 	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	background.Go(func() { s.retainDaily(ctx) })
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	select {

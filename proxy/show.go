@@ -39,10 +39,11 @@ type ShowOptions struct {
 const shownSchema = "18"
 
 // Show prints the state in a database as the reference's command does. It
-// changes nothing and may run while a proxy serves the database. A file that
-// does not exist is an error (errors.Is os.ErrNotExist), and is not created.
+// changes nothing and may run while a proxy serves the database. A database of the
+// reference is shown as an import would leave it. A file that does not exist is an
+// error (errors.Is os.ErrNotExist), and is not created.
 func Show(ctx context.Context, w io.Writer, databasePath string, o ShowOptions) error {
-	v, err := store.OpenViewer(ctx, databasePath)
+	v, _, err := openToRead(ctx, databasePath, "")
 	if err != nil {
 		return fmt.Errorf("proxy: show: %w", err)
 	}

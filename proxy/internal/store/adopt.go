@@ -122,7 +122,7 @@ func reading(ctx context.Context, path, begin string, f func(*sql.Conn) error, m
 	}
 	_, err = sqlite.Limit(conn, sqlite3.SQLITE_LIMIT_LENGTH, maxRow)
 	if err == nil {
-		_, err = conn.ExecContext(ctx, "PRAGMA trusted_schema=0; PRAGMA cell_size_check=1; "+begin)
+		_, err = conn.ExecContext(ctx, "PRAGMA trusted_schema=0; PRAGMA cell_size_check=1; PRAGMA query_only=0; "+begin+"; PRAGMA query_only=1")
 	}
 	if err == nil {
 		err = f(conn)
