@@ -138,6 +138,7 @@ func operations() map[string]operation {
 		"Computer.SoftwareReleases": read(computer(func(c *slap.Computer, ctx context.Context) error { return second(c.SoftwareReleases(ctx)) })),
 		"Computer.Partitions":       read(computer(func(c *slap.Computer, ctx context.Context) error { return second(c.Partitions(ctx)) })),
 		"Computer.Refresh":          read(computer((*slap.Computer).Refresh)),
+		"Computer.Snapshot":         read(computer(func(c *slap.Computer, ctx context.Context) error { return second(c.Snapshot(ctx)) })),
 		"Computer.Status":           read(computer(func(c *slap.Computer, ctx context.Context) error { return second(c.Status(ctx)) })),
 		"Computer.Information": read(func(ctx context.Context, t *testing.T, r *rig) error {
 			return second(r.newClient(t).Computer("COMP-1").Information(ctx))
