@@ -159,3 +159,34 @@ func TestForwardedAndSettings(t *testing.T) {
 		return nil
 	}))
 }
+
+func TestFrontEnds(t *testing.T) {
+	s := open(t, Memory)
+	require.NoError(t, s.Update(t.Context(), func(tx Tx) error {
+		c, err := tx.EnsureComputer("c")
+		require.NoError(t, err)
+		p, err := tx.InsertPartition(c, "p")
+		require.NoError(t, err)
+		require.NoError(t, tx.Occupy(p, &Instance{Title: "asker"}))
+		mine, other := FrontEnd{"_a", 0, "http://x:80"}, FrontEnd{"asker_b", p.Instance.ID, "https://x:443"}
+		require.NoError(t, tx.SaveFrontEnd(FrontEnd{"_a", 0, "http://y:80"}))
+		for _, f := range []FrontEnd{mine, other} {
+			require.NoError(t, tx.SaveFrontEnd(f))
+			got, err := tx.FrontEnd(f.Reference)
+			require.NoError(t, err)
+			require.Equal(t, f, got)
+			got, err = tx.FrontEndOf(f.Origin)
+			require.NoError(t, err)
+			require.Equal(t, f, got)
+		}
+		_, err = tx.FrontEndOf("http://y:80")
+		require.ErrorIs(t, err, ErrNotFound)
+		require.NoError(t, tx.Free(p))
+		_, err = tx.FrontEndOf(other.Origin)
+		require.ErrorIs(t, err, ErrNotFound, "it goes with its requester")
+		require.NoError(t, tx.DeleteFrontEnd("_a"))
+		_, err = tx.FrontEnd("_a")
+		require.ErrorIs(t, err, ErrNotFound)
+		return nil
+	}))
+}

@@ -55,7 +55,7 @@ func TestFailedStepChangesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	_, err = Open(t.Context(), path)
-	require.ErrorContains(t, err, "change the database from schema 1 to 2")
+	require.ErrorContains(t, err, fmt.Sprintf("change the database from schema 1 to %d", SchemaVersion))
 
 	db, err = sql.Open("sqlite", dsn(path))
 	require.NoError(t, err)

@@ -40,6 +40,8 @@ const (
 	qAllUsageReports
 	qForwarded
 	qSetting
+	qFrontEnd
+	qFrontEndOf
 	qInsertComputer
 	qFormatComputer
 	qSaveComputerStatus
@@ -67,6 +69,8 @@ const (
 	qSaveForwarded
 	qDeleteForwarded
 	qSaveSetting
+	qSaveFrontEnd
+	qDeleteFrontEnd
 	qPruneUsage
 	qPruneSoftware
 	qPruneInstanceErrors
@@ -167,6 +171,9 @@ var queries = [queryCount]string{
 	qForwarded: "SELECT reference, master_url FROM forwarded_request ORDER BY id",
 	qSetting:   "SELECT value FROM setting WHERE name = $1",
 
+	qFrontEnd:   "SELECT reference, requester_id, origin FROM front_end WHERE reference = $1",
+	qFrontEndOf: "SELECT reference, requester_id, origin FROM front_end WHERE origin = $1 ORDER BY id LIMIT 1",
+
 	qInsertComputer: "INSERT INTO computer (reference, sequence) VALUES ($1, 0) RETURNING id",
 	qFormatComputer: "UPDATE computer SET address = $2, netmask = $3, formatted = 1, " +
 		"sequence = (SELECT COALESCE(MAX(sequence), 0) + 1 FROM computer) WHERE id = $1",
@@ -213,6 +220,9 @@ var queries = [queryCount]string{
 	qSaveForwarded:   "INSERT INTO forwarded_request (reference, master_url) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	qDeleteForwarded: "DELETE FROM forwarded_request WHERE reference = $1 AND master_url = $2",
 	qSaveSetting:     "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+	qSaveFrontEnd: "INSERT INTO front_end (reference, requester_id, origin) VALUES ($1, $2, $3) " +
+		"ON CONFLICT (reference) DO UPDATE SET requester_id = excluded.requester_id, origin = excluded.origin",
+	qDeleteFrontEnd: "DELETE FROM front_end WHERE reference = $1",
 
 	// A report that came before one that stays has a place in its versions.
 	qPruneUsage: "DELETE FROM usage_report WHERE received_at < $1 AND NOT EXISTS (SELECT 1 FROM usage_report k " +

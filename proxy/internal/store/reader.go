@@ -334,3 +334,19 @@ func (r *reader) Setting(name string) (value string, err error) {
 	}
 	return value, err
 }
+
+func scanFrontEnd(s scanner) (FrontEnd, error) {
+	var f FrontEnd
+	var requester sql.NullInt64
+	err := s.Scan(&f.Reference, &requester, &f.Origin)
+	f.Requester = requester.Int64
+	return f, err
+}
+
+func (r *reader) FrontEnd(reference string) (FrontEnd, error) {
+	return one(r.row(qFrontEnd, reference), scanFrontEnd)
+}
+
+func (r *reader) FrontEndOf(origin string) (FrontEnd, error) {
+	return one(r.row(qFrontEndOf, origin), scanFrontEnd)
+}

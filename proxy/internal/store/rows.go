@@ -145,3 +145,15 @@ type Forwarded struct {
 	// Master is the URL of that master.
 	Master string
 }
+
+// FrontEnd is a front end that was requested and is answered without an instance.
+type FrontEnd struct {
+	// Reference names the requester and the front end, as the key of a shared
+	// instance does.
+	Reference string
+	// Requester is the instance that requested it, zero for a person's: it goes
+	// with that.
+	Requester int64
+	// Origin is what it shows: scheme, host and port of a URL.
+	Origin string
+}

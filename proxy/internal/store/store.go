@@ -104,6 +104,11 @@ type Reader interface {
 	AllShared() ([]*Shared, error)
 	// Forwarded returns the requests that other masters serve.
 	Forwarded() ([]Forwarded, error)
+	// FrontEnd returns a front end by its reference, or ErrNotFound.
+	FrontEnd(reference string) (FrontEnd, error)
+	// FrontEndOf returns the first front end that shows an origin, or
+	// ErrNotFound.
+	FrontEndOf(origin string) (FrontEnd, error)
 	// Setting returns what is kept under a name, or nothing.
 	Setting(name string) (string, error)
 	// UsageReports returns the usage reports of a computer, or of all
@@ -158,6 +163,10 @@ type Tx interface {
 	SaveForwarded(f Forwarded) error
 	// DeleteForwarded forgets it.
 	DeleteForwarded(f Forwarded) error
+	// SaveFrontEnd writes a front end, creating it if needed.
+	SaveFrontEnd(f FrontEnd) error
+	// DeleteFrontEnd forgets it.
+	DeleteFrontEnd(reference string) error
 	// SaveSetting keeps a value under a name.
 	SaveSetting(name, value string) error
 	// Prune removes the usage reports received, and the texts of the errors and

@@ -219,6 +219,12 @@ func (w *writer) DeleteForwarded(f Forwarded) error {
 	return w.change(qDeleteForwarded, f.Reference, f.Master)
 }
 
+func (w *writer) SaveFrontEnd(f FrontEnd) error {
+	return w.change(qSaveFrontEnd, f.Reference, reference(f.Requester), f.Origin)
+}
+
+func (w *writer) DeleteFrontEnd(reference string) error { return w.change(qDeleteFrontEnd, reference) }
+
 func (w *writer) SaveSetting(name, value string) error { return w.change(qSaveSetting, name, value) }
 
 func (w *writer) Prune(reports, errors float64) (removed int64, err error) {
