@@ -13,9 +13,10 @@
 //
 // # Layers
 //
-//   - Surfaces: slaptool.go (the slap tool that nodes and clients speak) and
-//     hateoas.go (the documents behind service list and service info), found by
-//     server.go. They read calls and write answers.
+//   - Surfaces: slaptool.go (the slap tool that nodes and clients speak),
+//     hateoas.go (the documents behind service list and service info) and
+//     jsonapi.go (the JSON API), found by server.go. They read calls and write
+//     answers.
 //   - Master: master.go and the files beside it hold the rules: request.go
 //     (allocation, trees), shared.go (shared instances), partition.go (bang,
 //     rename, connection parameters, destruction), format.go, supply.go,
@@ -120,4 +121,52 @@
 //   - Freed and reformatted partitions, renames and supplies are atomic.
 //   - The database has a schema of its own. A database of the reference is
 //     refused, not changed.
+//
+// # JSON API
+//
+// POST /slapos.METHOD takes and answers one JSON object. The 25 methods are those
+// of the reference's proxy 1.26; GET /slapos.json is the schema that every call
+// and every answer is checked against, and GET /jsonapi/ a page made from it. What
+// the methods do is what the slap tool does, one transaction each. A header
+//
+//	Authorization: X-SlapPartition computer_id=COMPUTER, computer_partition_id=PARTITION
+//
+// tells post.v0.software_instance on behalf of which instance it asks. A refusal
+// is {"status": 403, "type": "Forbidden", "title": "what is wrong"}. An instance is
+// named by its instance_guid, which is TITLE___ROOT___N: ROOT is the title of the
+// root, empty for the root itself, N is 1 for a shared instance and else 0.
+//
+// All recorded exchanges with the reference's proxy 1.26.1 are replayed by the
+// tests. Answers are equal byte by byte, timestamps aside, with these exceptions
+// and with those of rows H and N:
+//
+//   - J1. Pages that tell that there is no such path or method use words of our own.
+//   - J2. Partitions without ip_list, and addresses without netmask or
+//     network-interface, count as having none, instead of 500 after half of the
+//     change was made.
+//   - J3. Text that XML cannot carry is 400 instead of 500.
+//   - J4. A parameter named timestamp is shown in the answer to a request.
+//   - J5. An instance_guid is compared with those of the instances that exist, so
+//     that titles may hold and end with underscores. One that stands for two
+//     instances is refused. The list of what a host serves splits references by
+//     the root that is known.
+//   - J6. The state of a shared instance is the one that it has, not always
+//     "started".
+//   - J7. Shared instances that were destroyed, or whose host was, do not exist:
+//     they are not listed, and 403 instead of 500. To destroy one that never
+//     existed is no error.
+//   - J8. An Origin that is foreign is refused with 403, before anything else.
+//   - J9. What another master refuses, or has not ready, is 403 with a text, and
+//     502 if it fails, instead of 500; so are 403 a master_url and a master that
+//     are not configured. The text of 523 is our own.
+//
+// Not visible in the recordings of this API: the Accept header is checked before
+// anything is done. Renaming a root renames its tree. What is reported about a
+// computer, release or instance that exists is kept, as for the slap tool, though
+// the answer is "Ignored"; about others it is accepted and forgotten. A usage
+// report that is not empty must be valid TioFormat and come from a computer that
+// was described; it is kept once. The status of a computer of which something is
+// known tells it. An empty title, computer_guid to format, or partition_id is 400.
+// Bodies are bounded: 100 levels, a million values, numbers of 4300 digits. Half
+// surrogates, and numbers that are too large for a floating-point number, are 400.
 package proxy

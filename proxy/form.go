@@ -175,8 +175,8 @@ func (f form) need(names ...string) ([]string, error) {
 		if !ok {
 			return nil, badRequest("The field %q is missing", name)
 		}
-		if strings.ContainsFunc(value, illegible) {
-			return nil, badRequest("The field %q holds a control character, which XML cannot carry", name)
+		if err := legible(name, value); err != nil {
+			return nil, err
 		}
 		values[i] = value
 	}
@@ -185,13 +185,24 @@ func (f form) need(names ...string) ([]string, error) {
 
 // log returns the text of an optional field that a program wrote for people.
 // What XML cannot carry, such as the colors of a terminal, is replaced.
-func (f form) log(name string) string {
+func (f form) log(name string) string { return legibly(f[name]) }
+
+// legibly replaces the characters of a text that XML cannot carry.
+func legibly(text string) string {
 	return strings.Map(func(r rune) rune {
 		if illegible(r) {
 			return '\uFFFD'
 		}
 		return r
-	}, f[name])
+	}, text)
+}
+
+// legible refuses a field with a character that XML cannot carry.
+func legible(name, value string) error {
+	if strings.ContainsFunc(value, illegible) {
+		return badRequest("The field %q holds a control character, which XML cannot carry", name)
+	}
+	return nil
 }
 
 func illegible(r rune) bool { return !xmlscan.Allowed(r) }

@@ -28,6 +28,7 @@ type Server struct {
 	database string
 	master   *master
 	tool     map[string]endpoint
+	json     map[string]jsonMethod
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -65,6 +66,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	s := &Server{
 		config: c, database: databasePath,
 		tool: slapTool(),
+		json: jsonMethods(),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
@@ -186,6 +188,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.serveHateoas(w, r, p)
 	}
+	if found, err := s.serveJSONAPI(w, r, p); found || err != nil {
+		return err
+	}
 	if path == "/getRunId" {
 		if answered, err := allow(w, r, http.MethodGet); answered || err != nil {
 			return err
@@ -245,6 +250,10 @@ func (s *Server) refuse(w *recorder, r *http.Request, err error) {
 		s.config.logger.Log(r.Context(), level, "call failed", attributes...)
 	}
 	if w.status != 0 {
+		return
+	}
+	if jsonRefusal(r) {
+		refuseJSON(w, err)
 		return
 	}
 	title := fmt.Sprintf("%d %s", status, statusName(status))

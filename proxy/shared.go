@@ -18,7 +18,7 @@ func (m *master) requestShared(t store.Tx, q instanceRequest, by asker) (g grant
 	key := by.tree + "_" + q.Reference
 	s, err := t.Shared(c, key)
 	if errors.Is(err, store.ErrNotFound) {
-		s = &store.Shared{ComputerID: c.ID, Computer: c.Reference, Key: key}
+		s = &store.Shared{ComputerID: c.ID, Computer: c.Reference, Key: key, Tree: by.tree}
 	} else if err != nil {
 		return g, err
 	}
