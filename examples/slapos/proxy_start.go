@@ -19,6 +19,10 @@ const proxyStartLong = `Serves a stand-alone master until it is interrupted. Wha
 [slapproxy] or [slapos] of the configuration file; computer_id must be there. Without host
 it is reachable from this machine only, as it trusts every caller.
 
+A database of the Python proxy, releases 1.6.10 to 1.26, is imported at the first start: the
+file then is this program's, and the original stays beside it under the name that the log
+tells. Back to it: stop the master and put the original in its place, or "slapos proxy export".
+
 Exit status: 0 interrupted, 1 error.`
 
 // newProxyStart is "slapos proxy start".
@@ -43,6 +47,8 @@ type proxySettings struct {
 	logFile              string
 	allowedHosts         string
 	multimaster          []string // sections
+	// What is kept, and how long.
+	reportDays, errorDays, backups string
 }
 
 // proxySettings completes what the command line gave from the two sections, in
@@ -75,6 +81,7 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 	for key, p := range map[string]*string{
 		"database_uri": &s.database, "host": &s.host, "port": &s.port, "computer_id": &s.computerID,
 		"software_product_list": &s.products, "allowed_hosts": &s.allowedHosts,
+		"report_retention_days": &s.reportDays, "error_retention_days": &s.errorDays, "backup_retention": &s.backups,
 	} {
 		value, err := optional(file, section, key)
 		if err != nil {
@@ -148,7 +155,12 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	retention, err := s.retention()
+	if err != nil {
+		return nil, err
+	}
 	opts := []proxy.Option{
+		proxy.WithRetention(retention),
 		proxy.WithComputerID(s.computerID),
 		proxy.WithSoftwareProducts(products...),
 		proxy.WithLogger(a.log.With(logfmt.LoggerKey, "werkzeug")),
