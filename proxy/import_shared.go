@@ -203,6 +203,9 @@ func (im *importer) asker(row refdb.Slave) slaveAsker {
 		if n := f.byPrefix(row); n != nil {
 			return slaveAsker{n.row.Reference, f.rootTitle(n), n}
 		}
+		if n := f.meant(row.Computer, row.Requester); n != nil {
+			return slaveAsker{"", f.rootTitle(n), n}
+		}
 		return slaveAsker{}
 	}
 	if row.Requester != "" && row.Requester != personRequester {
