@@ -14,9 +14,9 @@
 // # Layers
 //
 //   - Surfaces: slaptool.go (the slap tool that nodes and clients speak),
-//     hateoas.go (the documents behind service list and service info) and
-//     jsonapi.go (the JSON API), found by server.go. They read calls and write
-//     answers.
+//     hateoas.go (the documents behind service list and service info),
+//     jsonapi.go (the JSON API) and panel.go (the panel), found by server.go.
+//     They read calls and write answers.
 //   - Master: master.go and the files beside it hold the rules: request.go
 //     (allocation, trees), shared.go (shared instances), partition.go (bang,
 //     rename, connection parameters, destruction), format.go, supply.go,
@@ -61,6 +61,24 @@
 // that cannot be reached is 523, any other failure of it 502. Masters that forward
 // to each other in a ring are found out: 508.
 //
+// # Panel
+//
+// At /panel/ a person sees computers, partitions and releases, services with
+// their trees, shared instances, parameters and connection parameters, states
+// wanted and reported, errors and the times of reports; requests, changes, starts,
+// stops, renames and destroys instances, has trees processed again, and supplies
+// and removes releases. It is one page without anything from elsewhere, each view
+// has an address (#/services, #/instance/COMPUTER/PARTITION), and what is shown is
+// asked for again every few seconds (panel_api.go lists the calls). An action is
+// refused if what the person saw has changed meanwhile. Other sites can neither
+// embed the page nor make a browser act through it.
+//
+// Where a supplied release declares its parameters (package softwareschema), they
+// are edited in a form and checked. The master reads the declaration itself: from
+// the public directory (WithPublicDirectory), or from beside the release, at
+// public addresses or the hosts of WithSchemaHosts only. Schemas that refer to
+// other documents are checked whole, while the form shows such a part as JSON.
+//
 // # Compatibility
 //
 // Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. Where the two
@@ -98,7 +116,8 @@
 //     instances of the tree.
 //   - K. useComputer accepts valid TioFormat only (400 otherwise) and keeps each
 //     report once.
-//   - L. There is no panel yet: / is 404.
+//   - L. / leads to the panel by a relative address, so that it holds behind any
+//     prefix.
 //   - M. /hateoas is answered like /hateoas/, for both generations, and both
 //     spellings of portal types are understood. A traverse leads to documents of
 //     this service only; the page of its redirect is empty.

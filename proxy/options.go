@@ -29,6 +29,7 @@ type config struct {
 	retention     Retention
 	authenticator Authenticator
 	authorizer    Authorizer
+	panel         *panelConfig
 }
 
 // Defaults.
@@ -52,6 +53,7 @@ func defaults() config {
 
 		authenticator: open{},
 		authorizer:    open{},
+		panel:         panelByDefault(),
 	}
 }
 
@@ -154,7 +156,7 @@ func WithAuthorizer(a Authorizer) Option {
 		if a == nil {
 			return errors.New("the authorizer is nil")
 		}
-		c.authorizer = a
+		c.authorizer = refusals{a}
 		return nil
 	}
 }

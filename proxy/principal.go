@@ -80,6 +80,16 @@ func (open) Authenticate(*http.Request) (Principal, error) {
 
 func (open) Authorize(context.Context, Principal, Action, Object) error { return nil }
 
+// refusals gives the refusals of an Authorizer their status.
+type refusals struct{ Authorizer }
+
+func (r refusals) Authorize(ctx context.Context, p Principal, a Action, o Object) error {
+	if err := r.Authorizer.Authorize(ctx, p, a, o); err != nil {
+		return withStatus(err, http.StatusForbidden)
+	}
+	return nil
+}
+
 // claim is the partition that a request says it is made for, in a header
 // Authorization: X-SlapPartition. In the open mode it is believed.
 type claim struct {

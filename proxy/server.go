@@ -188,6 +188,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.serveHateoas(w, r, p)
 	}
+	if isPanel(path) {
+		return s.servePanel(w, r, p)
+	}
 	if found, err := s.serveJSONAPI(w, r, p); found || err != nil {
 		return err
 	}

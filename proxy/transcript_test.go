@@ -121,7 +121,7 @@ var deviations = map[string]deviation{
 	"partition getFullHostingIpAddressList": {row: "J", status: 200, answer: "*"},
 	"computer reportUsage":                  {row: "K", status: 400},
 
-	"root url":                      {row: "L", status: 404},
+	"root url":                      {row: "L", status: 302, answer: ""},
 	"run id":                        {row: "-", status: 200, answer: "*"},
 	"hateoas without slash":         {row: "M", status: 200, answer: "*"},
 	"frontend bypass through https": {row: "N", status: 200, answer: "*"},
