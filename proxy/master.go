@@ -126,7 +126,10 @@ func (m *master) partitionBody(ctx context.Context, p Principal, computer, refer
 // version it is kept under. Calls that miss the same version at the same time
 // share one building of it.
 func (m *master) body(ctx context.Context, key cacheKey, build func(store.Reader) (any, error)) ([]byte, error) {
-	version := m.store.Version(key.computer, key.partition)
+	version, err := m.store.Version(ctx, key.computer, key.partition)
+	if err != nil {
+		return nil, err
+	}
 	if body, ok := m.cache.get(key, version); ok {
 		return body, nil
 	}

@@ -11,7 +11,7 @@ import (
 var invariants = []struct{ what, query string }{
 	{
 		"a partition is marked busy without instance, or free with one",
-		"SELECT p.id FROM partition p LEFT JOIN instance i ON i.partition_id = p.id WHERE p.busy <> (i.id IS NOT NULL)",
+		"SELECT p.id FROM partition p LEFT JOIN instance i ON i.partition_id = p.id WHERE p.busy <> CASE WHEN i.id IS NULL THEN 0 ELSE 1 END",
 	},
 	{
 		"an instance is on another computer than its partition",
@@ -43,7 +43,7 @@ var invariants = []struct{ what, query string }{
 // error joins all that is wrong.
 func (v *Viewer) Check(ctx context.Context) error { return check(ctx, v.db) }
 
-// Check is Viewer.Check of a database that is served.
+// Check implements Store.
 func (s *SQLite) Check(ctx context.Context) error { return check(ctx, s.read) }
 
 func check(ctx context.Context, db *sql.DB) error {

@@ -289,8 +289,8 @@ func (s *SQLite) prepare(ctx context.Context) error {
 }
 
 // Version implements Store.
-func (s *SQLite) Version(computer, partition string) uint64 {
-	return s.versions.get(computer, partition)
+func (s *SQLite) Version(_ context.Context, computer, partition string) (uint64, error) {
+	return s.versions.get(computer, partition), nil
 }
 
 // View implements Store.

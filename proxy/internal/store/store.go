@@ -37,8 +37,12 @@ type Store interface {
 	Update(ctx context.Context, f func(Tx) error) error
 	// Version returns a number that is larger after each committed change of
 	// what a computer shows; with a partition, of what that partition shows.
-	// It is raised before Update returns.
-	Version(computer, partition string) uint64
+	// It is raised before Update returns, also for other processes that serve the
+	// same database.
+	Version(ctx context.Context, computer, partition string) (uint64, error)
+	// Check verifies what the package promises about the content, as far as the
+	// database can tell also its files. The error joins all that is wrong.
+	Check(ctx context.Context) error
 	// Close waits for running updates and closes the database.
 	Close() error
 }
