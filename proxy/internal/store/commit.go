@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // maxBatch bounds the updates that share one commit.
@@ -86,10 +87,12 @@ func (s *SQLite) batch(first *update) []*update {
 // commit runs a batch in one transaction, each update in a savepoint of its
 // own, and answers when the transaction is durable.
 func (s *SQLite) commit(batch []*update) {
+	began := time.Now()
 	changed, err := s.transact(batch)
 	if err == nil {
 		s.versions.raise(changed)
 	}
+	s.observe(len(batch), began, err)
 	for _, u := range batch {
 		if u.err == nil && err != nil {
 			u.err = err

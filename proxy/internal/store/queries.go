@@ -42,6 +42,10 @@ const (
 	qSetting
 	qFrontEnd
 	qFrontEndOf
+	qCountPartitions
+	qCountInstances
+	qCountShared
+	qCountSoftware
 	qInsertComputer
 	qFormatComputer
 	qSaveComputerStatus
@@ -173,6 +177,11 @@ var queries = [queryCount]string{
 
 	qFrontEnd:   "SELECT reference, requester_id, origin FROM front_end WHERE reference = $1",
 	qFrontEndOf: "SELECT reference, requester_id, origin FROM front_end WHERE origin = $1 ORDER BY id LIMIT 1",
+
+	qCountPartitions: "SELECT COUNT(*), COALESCE(SUM(busy), 0) FROM partition",
+	qCountInstances:  countColumns + "FROM instance" + countGroups,
+	qCountShared:     countColumns + "FROM shared_instance" + countGroups,
+	qCountSoftware:   countColumns + "FROM software" + countGroups,
 
 	qInsertComputer: "INSERT INTO computer (reference, sequence) VALUES ($1, 0) RETURNING id",
 	qFormatComputer: "UPDATE computer SET address = $2, netmask = $3, formatted = 1, " +

@@ -32,6 +32,7 @@ type SQLite struct {
 	reading  statements
 	versions versions
 	files    files
+	observer atomic.Pointer[func(Commit)]
 	release  func() // gives the lock file back
 
 	queue   chan *update

@@ -115,6 +115,8 @@ type Reader interface {
 	FrontEndOf(origin string) (FrontEnd, error)
 	// Setting returns what is kept under a name, or nothing.
 	Setting(name string) (string, error)
+	// Counts returns how much there is. It reads all rows.
+	Counts() (Counts, error)
 	// UsageReports returns the usage reports of a computer, or of all
 	// computers if c is nil.
 	UsageReports(c *Computer) ([]*UsageReport, error)
