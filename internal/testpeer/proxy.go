@@ -41,6 +41,12 @@ func (p *Proxy) Stop() { p.stop() }
 // an empty database, for the given computer; it is ended with the test.
 func (p *Peer) StartProxy(tb testing.TB, computerID string) *Proxy {
 	tb.Helper()
+	return p.ServeDatabase(tb, computerID, filepath.Join(tb.TempDir(), "proxy.db"))
+}
+
+// ServeDatabase is StartProxy with a database that may exist.
+func (p *Peer) ServeDatabase(tb testing.TB, computerID, database string) *Proxy {
+	tb.Helper()
 	dir := tb.TempDir()
 	release, err := Guard(dir)
 	if err != nil {
@@ -49,7 +55,7 @@ func (p *Peer) StartProxy(tb testing.TB, computerID string) *Proxy {
 	tb.Cleanup(release)
 	const attempts = 3
 	for attempt := 1; ; attempt++ {
-		proxy, err := p.startProxy(tb, dir, computerID)
+		proxy, err := p.startProxy(tb, dir, computerID, database)
 		if err == nil {
 			tb.Cleanup(proxy.Stop)
 			return proxy
@@ -60,7 +66,7 @@ func (p *Peer) StartProxy(tb testing.TB, computerID string) *Proxy {
 	}
 }
 
-func (p *Peer) startProxy(tb testing.TB, dir, computerID string) (*Proxy, error) {
+func (p *Peer) startProxy(tb testing.TB, dir, computerID, database string) (*Proxy, error) {
 	tb.Helper()
 	port, err := freePort()
 	if err != nil {
@@ -69,7 +75,7 @@ func (p *Peer) startProxy(tb testing.TB, dir, computerID string) (*Proxy, error)
 	proxy := &Proxy{
 		URL:        fmt.Sprintf("http://127.0.0.1:%d/", port),
 		ConfigFile: filepath.Join(dir, "proxy.cfg"),
-		Database:   filepath.Join(dir, "proxy.db"),
+		Database:   database,
 		output:     &lockedBuffer{},
 	}
 	config := "[slapos]\ncomputer_id = " + computerID + "\n\n[slapproxy]\nhost = 127.0.0.1\nport = " +
