@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,17 +21,41 @@ type update struct {
 	done chan struct{}
 }
 
+// commits runs updates one after the other on a goroutine of its own, and lets
+// those that wait at the same time share a commit.
+type commits struct {
+	// transact runs a batch in one transaction and returns when that is durable.
+	// Its error is that of the updates that have none of their own.
+	transact func(batch []*update) error
+
+	observer atomic.Pointer[func(Commit)]
+	queue    chan *update
+	closing  chan struct{}
+	closed   chan struct{}
+}
+
+func startCommits(transact func([]*update) error) *commits {
+	c := &commits{
+		transact: transact,
+		queue:    make(chan *update, maxBatch),
+		closing:  make(chan struct{}),
+		closed:   make(chan struct{}),
+	}
+	go c.run()
+	return c
+}
+
 // Update implements Store.
-func (s *SQLite) Update(ctx context.Context, f func(Tx) error) error {
+func (c *commits) Update(ctx context.Context, f func(Tx) error) error {
 	u := &update{ctx: ctx, f: f, done: make(chan struct{})}
 	select {
-	case <-s.closing:
+	case <-c.closing:
 		return ErrClosed
 	default:
 	}
 	select {
-	case s.queue <- u:
-	case <-s.closing:
+	case c.queue <- u:
+	case <-c.closing:
 		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
@@ -38,7 +63,7 @@ func (s *SQLite) Update(ctx context.Context, f func(Tx) error) error {
 	select {
 	case <-u.done:
 		return u.err
-	case <-s.closed:
+	case <-c.closed:
 	}
 	// The queue was closed around the time of sending: either it was still
 	// served, or it never will be.
@@ -50,18 +75,25 @@ func (s *SQLite) Update(ctx context.Context, f func(Tx) error) error {
 	}
 }
 
-// run serves updates one batch at a time until Close.
-func (s *SQLite) run() {
-	defer close(s.closed)
+// stop completes the updates that wait; later ones are refused. It must be called
+// once.
+func (c *commits) stop() {
+	close(c.closing)
+	<-c.closed
+}
+
+// run serves updates one batch at a time until stop.
+func (c *commits) run() {
+	defer close(c.closed)
 	for {
 		select {
-		case u := <-s.queue:
-			s.commit(s.batch(u))
-		case <-s.closing:
+		case u := <-c.queue:
+			c.commit(c.batch(u))
+		case <-c.closing:
 			for {
 				select {
-				case u := <-s.queue:
-					s.commit(s.batch(u))
+				case u := <-c.queue:
+					c.commit(c.batch(u))
 				default:
 					return
 				}
@@ -71,11 +103,11 @@ func (s *SQLite) run() {
 }
 
 // batch adds to an update all that wait behind it.
-func (s *SQLite) batch(first *update) []*update {
+func (c *commits) batch(first *update) []*update {
 	batch := []*update{first}
 	for len(batch) < maxBatch {
 		select {
-		case u := <-s.queue:
+		case u := <-c.queue:
 			batch = append(batch, u)
 		default:
 			return batch
@@ -84,15 +116,11 @@ func (s *SQLite) batch(first *update) []*update {
 	return batch
 }
 
-// commit runs a batch in one transaction, each update in a savepoint of its
-// own, and answers when the transaction is durable.
-func (s *SQLite) commit(batch []*update) {
+// commit answers the updates of a batch when they are durable.
+func (c *commits) commit(batch []*update) {
 	began := time.Now()
-	changed, err := s.transact(batch)
-	if err == nil {
-		s.versions.raise(changed)
-	}
-	s.observe(len(batch), began, err)
+	err := c.transact(batch)
+	c.observe(len(batch), began, err)
 	for _, u := range batch {
 		if u.err == nil && err != nil {
 			u.err = err
@@ -101,37 +129,28 @@ func (s *SQLite) commit(batch []*update) {
 	}
 }
 
-func (s *SQLite) transact(batch []*update) (map[place]struct{}, error) {
-	// Statements run under no caller's context: one caller that goes away
-	// must not interrupt the updates of the others.
-	ctx := context.Background()
-	if err := s.files.inPlace(); err != nil {
-		return nil, s.failure(err)
-	}
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, s.failure(err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it has no effect
+// runAll runs the updates of a batch in a transaction, each in a savepoint of its
+// own, and returns what they change. Their errors are passed through failure. An
+// error means that the transaction as a whole is lost.
+func runAll(
+	ctx context.Context, tx *sql.Tx, prepared statements, batch []*update, failure func(error) error,
+) (map[place]struct{}, error) {
 	changed := map[place]struct{}{}
 	for _, u := range batch {
 		if u.err = u.ctx.Err(); u.err != nil {
 			continue
 		}
-		w := &writer{reader: reader{ctx: ctx, tx: tx, statements: s.writing}}
+		w := &writer{reader: reader{ctx: ctx, tx: tx, statements: prepared}}
 		broken := w.runInSavepoint(u)
-		u.err = s.failure(u.err)
+		u.err = failure(u.err)
 		if broken != nil {
-			return nil, s.failure(broken)
+			return nil, broken
 		}
 		if u.err == nil {
 			for p := range w.changed {
 				changed[p] = struct{}{}
 			}
 		}
-	}
-	if err := tx.Commit(); err != nil {
-		return nil, s.failure(err)
 	}
 	return changed, nil
 }

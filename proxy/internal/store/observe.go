@@ -22,11 +22,11 @@ type Observable interface {
 var _ Observable = (*SQLite)(nil)
 
 // Observe implements Observable.
-func (s *SQLite) Observe(f func(Commit)) { s.observer.Store(&f) }
+func (c *commits) Observe(f func(Commit)) { c.observer.Store(&f) }
 
 // observe tells of a commit that began at a time.
-func (s *SQLite) observe(updates int, began time.Time, err error) {
-	if f := s.observer.Load(); f != nil {
+func (c *commits) observe(updates int, began time.Time, err error) {
+	if f := c.observer.Load(); f != nil {
 		(*f)(Commit{Updates: updates, Took: time.Since(began), Err: err})
 	}
 }

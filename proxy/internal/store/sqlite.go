@@ -25,6 +25,7 @@ const Memory = ":memory:"
 // connection and lets waiting updates share a commit; readers have connections
 // of their own and see the last commit.
 type SQLite struct {
+	*commits
 	path     string
 	write    *sql.DB
 	read     *sql.DB
@@ -32,13 +33,8 @@ type SQLite struct {
 	reading  statements
 	versions versions
 	files    files
-	observer atomic.Pointer[func(Commit)]
 	release  func() // gives the lock file back
-
-	queue   chan *update
-	closing chan struct{}
-	closed  chan struct{}
-	once    sync.Once
+	once     sync.Once
 }
 
 var _ Store = (*SQLite)(nil)
@@ -50,13 +46,7 @@ var _ Store = (*SQLite)(nil)
 // error is then ErrNewer, ErrReference or ErrForeign. ErrInUse tells that
 // another process has the file open for writing.
 func Open(ctx context.Context, path string) (*SQLite, error) {
-	s := &SQLite{
-		path:    path,
-		queue:   make(chan *update, maxBatch),
-		closing: make(chan struct{}),
-		closed:  make(chan struct{}),
-		release: func() {},
-	}
+	s := &SQLite{path: path, release: func() {}}
 	if path == "" || path == Memory {
 		s.path = Memory
 	}
@@ -64,7 +54,7 @@ func Open(ctx context.Context, path string) (*SQLite, error) {
 		s.closeFiles()
 		return nil, fmt.Errorf("database %s: %w", s.path, explain(err))
 	}
-	go s.run()
+	s.commits = startCommits(s.transact)
 	return s, nil
 }
 
@@ -294,6 +284,30 @@ func (s *SQLite) Version(_ context.Context, computer, partition string) (uint64,
 	return s.versions.get(computer, partition), nil
 }
 
+// transact runs a batch in one transaction.
+func (s *SQLite) transact(batch []*update) error {
+	// Statements run under no caller's context: one caller that goes away
+	// must not interrupt the updates of the others.
+	ctx := context.Background()
+	if err := s.files.inPlace(); err != nil {
+		return s.failure(err)
+	}
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return s.failure(err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has no effect
+	changed, err := runAll(ctx, tx, s.writing, batch, s.failure)
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return s.failure(err)
+	}
+	s.versions.raise(changed)
+	return nil
+}
+
 // View implements Store.
 func (s *SQLite) View(ctx context.Context, f func(Reader) error) error {
 	tx, err := s.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -326,7 +340,7 @@ var systemHints = map[error]string{
 // explain marks errors of the engine that mean that the database cannot be
 // used now, and adds the way out.
 func explain(err error) error {
-	if errors.Is(err, sql.ErrConnDone) || err != nil && err.Error() == "sql: database is closed" {
+	if isClosed(err) {
 		return ErrClosed
 	}
 	if errors.Is(err, ErrUnavailable) {
@@ -361,12 +375,16 @@ func explain(err error) error {
 	return fmt.Errorf("%w: %s: %w", ErrUnavailable, hint, err)
 }
 
+// isClosed tells whether the error is that of a closed pool.
+func isClosed(err error) bool {
+	return errors.Is(err, sql.ErrConnDone) || err != nil && err.Error() == "sql: database is closed"
+}
+
 // Close implements Store.
 func (s *SQLite) Close() error {
 	var err error
 	s.once.Do(func() {
-		close(s.closing)
-		<-s.closed
+		s.stop()
 		err = s.closeFiles()
 	})
 	return err

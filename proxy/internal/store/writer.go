@@ -47,6 +47,14 @@ func (w *writer) touch(p *Partition) { w.mark(p.Computer, p.Reference) }
 // reference turns the zero key into null.
 func reference(id int64) sql.NullInt64 { return sql.NullInt64{Int64: id, Valid: id != 0} }
 
+// flag is a truth as databases that have none keep it.
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func (w *writer) EnsureComputer(name string) (*Computer, error) {
 	c, err := w.Computer(name)
 	if !errors.Is(err, ErrNotFound) {
@@ -179,11 +187,11 @@ func (w *writer) SaveShared(s *Shared) (err error) {
 	}
 	w.touch(host)
 	if s.ID == 0 {
-		s.ID, err = w.insert(qInsertShared, s.ComputerID, s.Key, s.Tree, s.Host, reference(s.Requester), s.State, s.Listed, s.Position,
+		s.ID, err = w.insert(qInsertShared, s.ComputerID, s.Key, s.Tree, s.Host, reference(s.Requester), s.State, flag(s.Listed), s.Position,
 			s.Type, s.Entry, s.Connection)
 		return err
 	}
-	args := []any{s.ID, s.Tree, s.Host, reference(s.Requester), s.State, s.Listed, s.Position, s.Type, s.Entry, s.Connection}
+	args := []any{s.ID, s.Tree, s.Host, reference(s.Requester), s.State, flag(s.Listed), s.Position, s.Type, s.Entry, s.Connection}
 	args = append(args, s.Status.values()...)
 	return w.change(qSaveShared, append(args, s.Error.Text, s.Error.At)...)
 }
