@@ -186,6 +186,6 @@
 // report that is not empty must be valid TioFormat and come from a computer that
 // was described; it is kept once. The status of a computer of which something is
 // known tells it. An empty title, computer_guid to format, or partition_id is 400.
-// Bodies are bounded: 100 levels, a million values, numbers of 4300 digits. Half
-// surrogates, and numbers that are too large for a floating-point number, are 400.
+// Bodies are bounded: 100 levels, half a million values, numbers of 4300 digits.
+// Half surrogates, and numbers that are too large for a floating-point number, are 400.
 package proxy

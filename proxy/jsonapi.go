@@ -12,7 +12,7 @@ import (
 )
 
 // This file serves the JSON API: web.md section 4. What its methods take and
-// answer is in internal/jsonapi, what they do in jsonapi_methods.go.
+// answer is in internal/jsonapi, what they do in the files beside this one.
 
 const (
 	jsonPrefix     = "/slapos."

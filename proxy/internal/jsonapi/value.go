@@ -21,7 +21,7 @@ const (
 	// maxDepth bounds how deep values nest.
 	maxDepth = 100
 	// maxValues bounds how many values there are, keys not counted.
-	maxValues = 1 << 20
+	maxValues = 1 << 19
 )
 
 // Errors of Read.
@@ -34,7 +34,7 @@ var (
 
 // Read reads a JSON text. Of equal keys in an object the last counts. Integers
 // keep all their digits. It fails with ErrSyntax, or with ErrLimit on what could
-// not be handed on: values nested more than 100 deep, more than a million
+// not be handed on: values nested more than 100 deep, more than half a million
 // values, numbers beyond all measure, and text that is not Unicode.
 func Read(text []byte) (any, error) {
 	// The decoder overlooks some errors if it is asked for tokens.
