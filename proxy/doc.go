@@ -81,48 +81,76 @@
 //
 // # Compatibility
 //
-// Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. Where the two
-// generations differ, it answers as 1.26 does. The recorded exchanges of the
-// client 1.26.1 with the proxy 1.26.1 are replayed by the tests; answers are
-// equal byte by byte, and the same events change the same timestamps, with
-// these exceptions:
+// Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. The recorded
+// exchanges of the clients 1.6.10 and 1.26.1 with the proxies 1.6.10 and 1.26.1, by
+// the slap tool and by HATEOAS, are replayed by the tests. Where the two generations
+// differ, it answers as 1.26.1 does; rows O1 to O6 tell where. Answers are equal byte
+// by byte, and the same events change the same timestamps as with 1.26.1, with
+// these exceptions, which follow the decisions in parentheses:
 //
-//   - A. Additional attributes: _access_status of listed partitions,
-//     _known_state of releases about which something was reported, _filter_dict
-//     of instances. Nodes use them; older clients ignore them.
+//   - A. Additional attributes: _access_status of listed partitions, _known_state
+//     of releases about which something was reported, _filter_dict of instances.
+//     Nodes use them; older clients ignore them (master.md 13.19).
 //   - B. Unknown computers and partitions are 404 everywhere, with a text. The
-//     reference answers 500 or, for some reports, 200 without doing anything,
-//     so that its clients never raise the error that is documented.
+//     reference answers 500 or, for some reports, 200 without doing anything, so
+//     that its clients never raise the error that is documented (wire.md 11.1).
 //   - C. Fields that cannot be read, or have the wrong type, are 400 instead of
-//     500, and nothing is changed. So are releases supplied in another state
-//     than available and destroyed, and those without a URL, which the reference
-//     takes. Instances keep whatever state is asked for.
-//   - D. Missing partition_parameter_xml, filter_xml and shared_xml count as
-//     empty instead of failing with 500.
+//     500, and nothing is changed. So are releases supplied in another state than
+//     available and destroyed, and those without a URL, which the reference takes.
+//     Instances keep whatever state is asked for (wire.md 11.3).
+//   - D. Missing partition_parameter_xml, filter_xml and shared_xml count as empty
+//     instead of failing with 500 (wire.md 11.2).
 //   - E. States, errors and bangs are kept, with their dates, and
 //     getComputerStatus, getComputerPartitionStatus and
 //     getSoftwareInstallationStatus tell them. Reports therefore need the fields
 //     that say what they are about (400 without), and the release they are about
-//     must be supplied (404 otherwise). All clients send them.
-//   - F. A request without a state is answered with the state that is stored,
-//     not with "started".
-//   - G. Destroying a shared instance that does not exist is no error, whether
-//     its host has others or not.
-//   - H. The ip_list of a request holds the addresses of that partition only,
-//     not those of equally named partitions of other computers.
-//   - I. updateComputerPartitionRelatedInstanceList is answered: what an
-//     instance no longer requests loses its link to it. Nothing is destroyed.
-//   - J. getHostingSubscriptionIpList is answered: the addresses of all
-//     instances of the tree.
+//     must be supplied (404 otherwise). All clients send them (master.md 13.18).
+//   - F. A request without a state is answered with the state that is stored, not
+//     with "started" (wire.md 11.5).
+//   - G. Destroying a shared instance that does not exist is no error, whether its
+//     host has others or not (wire.md 11.4).
+//   - H. The ip_list of a request holds the addresses of that partition only, not
+//     those of equally named partitions of other computers (wire.md 11.6).
+//   - I. updateComputerPartitionRelatedInstanceList is answered: what an instance
+//     no longer requests loses its link to it. Nothing is destroyed (master.md
+//     13.21).
+//   - J. getHostingSubscriptionIpList is answered: the addresses of all instances
+//     of the tree (master.md 13.20).
 //   - K. useComputer accepts valid TioFormat only (400 otherwise) and keeps each
-//     report once.
+//     report once (master.md 13.38).
 //   - L. / leads to the panel by a relative address, so that it holds behind any
-//     prefix.
+//     prefix (web.md 5).
 //   - M. /hateoas is answered like /hateoas/, for both generations, and both
 //     spellings of portal types are understood. A traverse leads to documents of
-//     this service only; the page of its redirect is empty.
+//     this service only; the page of its redirect is empty (design.md: where both
+//     can be accepted, both; web.md 10).
 //   - N. The front end of a URL is that URL, also if the master is reached by
-//     https: the HTTP proxy of the reference does not exist here yet.
+//     https: the HTTP proxy of the reference does not exist here yet (design.md:
+//     the http proxy).
+//   - P. Titles and references that hold a slash are escaped in addresses, so that
+//     their documents are found (web.md 3.3).
+//   - Q. Shared instances whose host is gone do not exist, instead of 500 for all
+//     searches, and a host without shared instances has no list of them (web.md 10).
+//
+// Where the generations differ, the answers of the newer one (design.md):
+//
+//   - O1. A ComputerPartition has a third constructor argument, and its parameters
+//     hold slap_computer_id, slap_computer_partition_id and
+//     slap_software_release_url. Clients of 1.6.10 load both.
+//   - O2. Titles are unique in a tree, not everywhere; instances know the title of
+//     their root; keys of shared instances start with it; the root's state is imposed
+//     on the whole tree; all of it is destroyed before the root, and told by title.
+//   - O3. A header that names a partition which does not exist is 400.
+//   - O4. Fields that all clients send are needed: 400 without.
+//   - O5. An empty software type is "default", not "RootSoftwareInstance". Clients of
+//     1.6.10 send theirs, which is kept.
+//   - O6. What another master answers is passed on: 408 if it is not ready, 523 if
+//     it cannot be reached.
+//   - O7. HATEOAS documents have the addresses, columns, fields and names of the
+//     newer; they hold all that the older clients read. Shared instances have one.
+//
+// None of them breaks a client of 1.6.10, so that there is no configuration key for
+// the older behaviour.
 //
 // Not visible in the recordings:
 //
@@ -138,8 +166,8 @@
 //     again; so do the shared instances of a tree that is gone. A shared instance
 //     goes with its host, and keeps its host while that fits.
 //   - Freed and reformatted partitions, renames and supplies are atomic.
-//   - The database has a schema of its own. A database of the reference is
-//     refused, not changed.
+//   - The database has a schema of its own. A database of the reference is taken
+//     over after a backup copy of it was made.
 //
 // # JSON API
 //

@@ -156,7 +156,7 @@ func (m *master) search(ctx context.Context, query, base string) (rows []any, er
 		if computers {
 			rows, err = computerRows(r, rows, value, base)
 		} else {
-			rows, err = treeRows(r, rows, value, base)
+			rows, err = treeRows(r, rows, value, key != "", base)
 		}
 		return err
 	})
@@ -170,7 +170,7 @@ func computerRows(r store.Reader, rows []any, reference, base string) ([]any, er
 			continue
 		}
 		rows = append(rows, map[string]any{
-			"reference": c.Reference, "address": c.Address, "netmask": c.Netmask,
+			"reference": c.Reference, "address": textOrNull(c.Address), "netmask": textOrNull(c.Netmask),
 			"title": c.Reference, "relative_url": base + "computers/" + url.PathEscape(c.Reference),
 		})
 	}
@@ -178,8 +178,9 @@ func computerRows(r store.Reader, rows []any, reference, base string) ([]any, er
 }
 
 // treeRows lists the roots of trees and the shared instances that nobody's
-// instance requested; by title, a shared one only if there is no root.
-func treeRows(r store.Reader, rows []any, title, base string) ([]any, error) {
+// instance requested; by title, a shared one only if there is no root. An empty
+// title is any.
+func treeRows(r store.Reader, rows []any, title string, filtered bool, base string) ([]any, error) {
 	roots, err := r.Roots(title)
 	if err != nil {
 		return nil, err
@@ -197,7 +198,7 @@ func treeRows(r store.Reader, rows []any, title, base string) ([]any, error) {
 		row["relative_url"] = base + "partitions/" + url.PathEscape(whole.Instance.Title)
 		rows = append(rows, row)
 	}
-	if title != "" && len(roots) > 0 {
+	if filtered && len(roots) > 0 {
 		return rows, nil
 	}
 	shared, err := r.SharedOfTree("")
