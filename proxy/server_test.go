@@ -504,10 +504,15 @@ func TestShow(t *testing.T) {
 	usage, err := os.ReadFile("testdata/usage.xml")
 	require.NoError(t, err)
 	require.NoError(t, m.useComputer(t.Context(), Principal{}, "computer", string(usage)))
-	require.NoError(t, m.instanceError(t.Context(), Principal{}, "computer", "p0", "", "broken"))
+	require.Equal(t, "Using database: PATH\nerrors: none\n", show(ShowOptions{Errors: true}))
+	require.NoError(t, m.instanceError(t.Context(), Principal{}, "computer", "p0", "", "broken\n  at line 1\n"))
+	require.NoError(t, m.reportRelease(t.Context(), Principal{}, releaseA, "computer", failedReport(releaseA, "no compiler")))
+	require.NoError(t, m.bang(t.Context(), Principal{}, "computer", "p1", "again"))
 	golden(t, "show.txt", show(ShowOptions{}))
 	golden(t, "show.json", show(ShowOptions{JSON: true}))
 	golden(t, "show-more.txt", show(ShowOptions{Usage: true, Status: true}))
+	golden(t, "show-errors.txt", show(ShowOptions{Errors: true}))
+	golden(t, "show-errors.json", show(ShowOptions{Errors: true, JSON: true}))
 	require.Equal(t, "Using database: PATH\np0: computer-0\np1: computer-1\n", show(ShowOptions{Network: true}))
 
 	missing := t.TempDir() + "/none.db"

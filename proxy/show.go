@@ -26,9 +26,9 @@ import (
 type ShowOptions struct {
 	Computers, Software, Partitions, Slaves, Params, Network bool
 	// Usage prints the accepted usage reports, Status the last reports,
-	// errors and bangs of computers, releases and instances. The reference
-	// has neither.
-	Usage, Status bool
+	// errors and bangs of computers, releases and instances, Errors the whole
+	// texts of the errors and bangs. The reference has none of them.
+	Usage, Status, Errors bool
 	// JSON prints one object with a key for each chosen block: lists of rows
 	// for tables, objects by partition for Params and Network.
 	JSON bool
@@ -76,7 +76,7 @@ type shownBlock struct {
 
 // blocks returns the chosen blocks in order.
 func (o ShowOptions) blocks() (chosen []shownBlock) {
-	all := !o.Computers && !o.Software && !o.Partitions && !o.Slaves && !o.Params && !o.Network && !o.Usage && !o.Status
+	all := !o.Computers && !o.Software && !o.Partitions && !o.Slaves && !o.Params && !o.Network && !o.Usage && !o.Status && !o.Errors
 	for _, b := range []struct {
 		wanted bool
 		block  shownBlock
@@ -89,6 +89,7 @@ func (o ShowOptions) blocks() (chosen []shownBlock) {
 		{all || o.Network, shownBlock{name: "network", text: showNetwork, value: networkValue}},
 		{o.Usage, shownBlock{name: "usage", text: showUsage, value: usageValue}},
 		{o.Status, shownBlock{name: "status", table: statusTable}},
+		{o.Errors, shownBlock{name: "errors", text: showErrors, value: errorsValue}},
 	} {
 		if b.wanted {
 			chosen = append(chosen, b.block)

@@ -45,6 +45,7 @@ func newProxyShow(a *app) *cobra.Command {
 	f.flag(&o.Network, "--network", "Show the addresses of the partitions.")
 	f.flag(&o.Usage, "--usage", "Show the accepted usage reports. Only shown when asked for.")
 	f.flag(&o.Status, "--status", "Show the last reports and errors. Only shown when asked for.")
+	f.flag(&o.Errors, "--errors", "Show the whole texts of the last errors and bangs. Only shown when asked for.")
 	outputOption(f, &output, "text", "Tables, or one JSON object.")
 	return cmd
 }
