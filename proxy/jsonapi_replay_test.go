@@ -70,7 +70,7 @@ type jsonDeviation struct {
 	change []string
 }
 
-// shared403 and the like are our answers instead of 500.
+// shared403 is our answer about a shared instance that is gone.
 func shared403(guid string) string {
 	return `{"status": 403, "type": "Forbidden", "title": "No shared instance ` + guid + ` found."}`
 }

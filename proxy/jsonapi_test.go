@@ -74,7 +74,7 @@ func (c jsonClient) done(title, method string, body any) {
 	require.Equal(c.t, object{"type": "success", "title": title}, c.ok(method, body))
 }
 
-// partition describes a partition with two addresses.
+// partitionObjectOf describes a partition with two addresses.
 func partitionObjectOf(name string, number int) object {
 	tap := fmt.Sprint("tap", number)
 	return object{"partition_id": name, "ip_list": []object{
