@@ -57,7 +57,13 @@ func check(ctx context.Context, db *sql.DB) error {
 	err = each(ctx, db, `SELECT "table" || ' row ' || rowid FROM pragma_foreign_key_check`, func(finding any) {
 		broken = append(broken, fmt.Errorf("dangling reference: %v", finding))
 	})
-	broken = append(broken, err)
+	broken = append(broken, err, checkInvariants(ctx, db))
+	return errors.Join(broken...)
+}
+
+// checkInvariants verifies what holds in databases of any kind.
+func checkInvariants(ctx context.Context, db querier) error {
+	var broken []error
 	for _, invariant := range invariants {
 		err := each(ctx, db, invariant.query, func(finding any) {
 			broken = append(broken, fmt.Errorf("%s: row %v", invariant.what, finding))
@@ -67,7 +73,7 @@ func check(ctx context.Context, db *sql.DB) error {
 	return errors.Join(broken...)
 }
 
-func each(ctx context.Context, db *sql.DB, query string, found func(any)) error {
+func each(ctx context.Context, db querier, query string, found func(any)) error {
 	rows, err := db.QueryContext(ctx, query)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@
 // store promises that this function runs alone, that all of its changes or
 // none are kept, and that they are on the disk when Update returns.
 //
-// There is one implementation, [Open], on SQLite. Its SQL keeps to what
-// PostgreSQL understands too, except for the statements of sqlite.go.
+// There are two implementations, [Open] on SQLite and [OpenPostgres] on a server
+// that several masters share. Their schema and their statements are the same text,
+// which keeps to what both understand; what differs is in the files whose names
+// begin with sqlite and postgres. Package storetest holds the tests that both pass.
 package store

@@ -71,3 +71,8 @@ func apply(ctx context.Context, db *sql.DB, version int) error {
 	}
 	return tx.Commit()
 }
+
+func newer(version int) error {
+	return fmt.Errorf("%w: its schema is %d, this program knows %d: use the newer program or another database_uri",
+		ErrNewer, version, SchemaVersion)
+}

@@ -222,7 +222,8 @@ func exists(path string) bool {
 
 // identify tells whether a database is empty or ours.
 func identify(ctx context.Context, db *sql.DB) error {
-	var id, version int64
+	var id int64
+	var version int
 	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
 		return err
 	}
@@ -231,8 +232,7 @@ func identify(ctx context.Context, db *sql.DB) error {
 	}
 	if id == applicationID {
 		if version > SchemaVersion {
-			return fmt.Errorf("%w: its schema is %d, this program knows %d: use the newer program or another database_uri",
-				ErrNewer, version, SchemaVersion)
+			return newer(version)
 		}
 		return nil
 	}

@@ -13,6 +13,9 @@ var (
 	// or written: disk full, read-only file system, input/output error.
 	// Nothing of the failed update is kept; a later one may succeed.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrText is returned, wrapped, for a text that the database cannot keep.
+	// SQLite keeps every text.
+	ErrText = errors.New("the database cannot keep this text")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("database closed")
 	// ErrNewer is returned by Open for a database of a newer version.
