@@ -14,6 +14,8 @@ type bodyCache struct {
 	size  int
 	byKey map[cacheKey]*list.Element
 	order list.List // of *cached, most recently used first
+	// hits and misses count the look-ups.
+	hits, misses int64
 }
 
 // cacheKey names an answer: a computer's, or a partition's.
@@ -42,15 +44,20 @@ func (c *bodyCache) get(key cacheKey, version uint64) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.byKey[key]
-	if e == nil {
+	if e == nil || e.Value.(*cached).version != version {
+		c.misses++
 		return nil, false
 	}
-	entry := e.Value.(*cached)
-	if entry.version != version {
-		return nil, false
-	}
+	c.hits++
 	c.order.MoveToFront(e)
-	return entry.body, true
+	return e.Value.(*cached).body, true
+}
+
+// usage returns the counted look-ups and the bytes that are kept.
+func (c *bodyCache) usage() (hits, misses int64, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hits, c.misses, c.size
 }
 
 // put keeps a body, unless a newer one is kept.

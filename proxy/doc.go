@@ -45,6 +45,33 @@
 // cannot drive the master through somebody's browser. Authenticator and
 // Authorizer are asked on every call and are where other modes plug in.
 //
+// # Operation
+//
+// Serve takes one or more listeners, TCP or Unix sockets, and speaks TLS and HTTP/2
+// on the former with WithTLS; the certificate is read again when its files change.
+// When its context ends, /readyz is 503 at once; after Limits.Drain new connections
+// are refused, running calls are finished, and those that take longer than
+// Limits.Shutdown are cut off. Header, body and the time of each part of a call are
+// bounded (Limits, WithMaxBody), and so is the memory of all large bodies together:
+// one that finds no room for ten seconds is refused with 503 and a Retry-After.
+//
+//   - /healthz is 200 while the process answers.
+//   - /readyz is 200 while the database answers and no shutdown began, else 503.
+//     Neither tells anything else, so that anybody may ask, by any Host. Ready is
+//     the same for programs.
+//   - /metrics is for Prometheus: calls by surface, method and class of the status,
+//     with their times; commits, their times and the changes that shared them; the
+//     cache; computers, partitions, instances and releases by wanted state and last
+//     report; the age of the last contact of each computer, at most a thousand;
+//     process and runtime. It names computers, so that it is answered to callers on
+//     this machine and in the networks of WithMetricsFrom only, and to nobody behind
+//     a reverse proxy. What callers send never becomes a name of a series.
+//
+// WithLogger gets a line for each call, at the level of information, in the layout
+// of the reference; calls of the three paths above are at debug level. What callers
+// wrote is quoted. The values of queries are shown for fields that hold names and
+// states only, and URLs without user and password.
+//
 // # Other masters
 //
 // A request for a new instance goes to another master (WithMultimaster) if its

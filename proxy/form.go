@@ -70,6 +70,8 @@ func bodyError(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, new(*Error)): // there is no room for it
+		return err
 	case errors.As(err, &limit):
 		return tooLarge("The body is larger than %d bytes, the most that this master reads", limit.Limit)
 	}

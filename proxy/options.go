@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -25,11 +26,13 @@ type config struct {
 	clock         func() time.Time
 	maxBody       int64
 	cacheSize     int
-	timeouts      timeouts
+	limits        Limits
 	retention     Retention
 	authenticator Authenticator
 	authorizer    Authorizer
 	panel         *panelConfig
+	certificate   *certificate
+	metricsFrom   []netip.Prefix
 }
 
 // Defaults.
@@ -49,7 +52,7 @@ func defaults() config {
 		clock:      time.Now,
 		maxBody:    DefaultMaxBody,
 		cacheSize:  defaultCacheSize,
-		timeouts:   timeoutsByDefault(),
+		limits:     limitsByDefault(),
 
 		authenticator: open{},
 		authorizer:    open{},

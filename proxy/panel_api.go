@@ -173,7 +173,7 @@ func readPanelBody(r *http.Request, body any) error {
 			err = errors.New("more than one JSON value")
 		}
 	}
-	if errors.As(err, new(*http.MaxBytesError)) {
+	if errors.As(err, new(*http.MaxBytesError)) || errors.As(err, new(*Error)) {
 		return bodyError(err)
 	}
 	if err != nil {

@@ -8,13 +8,12 @@ import (
 	"html"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slapos/slapos-go/proxy/internal/store"
@@ -29,6 +28,11 @@ type Server struct {
 	master   *master
 	tool     map[string]endpoint
 	json     map[string]jsonMethod
+	metrics  *metrics
+	bodies   *bodyBudget
+	health   health
+	// stopping counts the Serve that wait for the last calls.
+	stopping atomic.Int32
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -55,6 +59,9 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 			return nil, fmt.Errorf("proxy: %w", err)
 		}
 	}
+	if c.certificate != nil {
+		c.certificate.log = c.logger
+	}
 	db, err := c.openDatabase(ctx, databasePath)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
@@ -65,8 +72,8 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	}
 	s := &Server{
 		config: c, database: databasePath,
-		tool: slapTool(),
-		json: jsonMethods(),
+		tool: slapTool(), json: jsonMethods(),
+		metrics: newMetrics(), bodies: newBodyBudget(max(c.limits.Bodies, c.maxBody)),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
@@ -79,6 +86,9 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
+	}
+	if o, ok := s.master.store.(store.Observable); ok {
+		o.Observe(s.metrics.committed)
 	}
 	s.retain(ctx)
 	return s, nil
@@ -94,73 +104,24 @@ func (s *Server) Close() error {
 	return s.master.store.Close()
 }
 
-// Limits of a connection.
-const (
-	shutdownTimeout = 10 * time.Second
-	maxHeaderBytes  = 64 << 10
-)
-
-// timeouts bound the parts of a call, so that a caller who sends or reads slowly
-// keeps its connection for some time only.
-type timeouts struct {
-	header time.Duration // reading the header
-	read   time.Duration // reading header and body
-	write  time.Duration // from the header to the end of the answer
-	idle   time.Duration // between two calls
-}
-
-func timeoutsByDefault() timeouts {
-	return timeouts{header: 10 * time.Second, read: 60 * time.Second, write: 120 * time.Second, idle: 120 * time.Second}
-}
-
-// Serve accepts connections until ctx ends; it then lets running calls finish,
-// for a few seconds, and returns nil. It closes the listener, not the Server.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
-		Handler:           s,
-		ReadHeaderTimeout: s.config.timeouts.header,
-		ReadTimeout:       s.config.timeouts.read,
-		WriteTimeout:      s.config.timeouts.write,
-		IdleTimeout:       s.config.timeouts.idle,
-		MaxHeaderBytes:    maxHeaderBytes,
-		// What arrives here concerns the operator: no connection can be accepted.
-		ErrorLog: slog.NewLogLogger(s.config.logger.Handler(), slog.LevelWarn),
-	}
-	var background sync.WaitGroup
-	defer background.Wait()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	background.Go(func() { s.retainDaily(ctx) })
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("proxy: %w", err)
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		s.config.logger.Warn("calls were cut off by the shutdown", "error", err)
-		if err := server.Close(); err != nil {
-			s.config.logger.Warn("closing connections failed", "error", err)
-		}
-	}
-	<-failed
-	return nil
-}
-
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	recorder := &recorder{ResponseWriter: w}
+	s.metrics.inFlight.Add(1)
+	body := s.bodies.bound(w, r, s.config.maxBody)
+	defer func() {
+		body.release()
+		took := time.Since(start)
+		s.metrics.inFlight.Add(-1)
+		s.metrics.called(s.callOf(r), recorder.status, took)
+		s.logAccess(r, recorder, took)
+	}()
 	defer func() {
 		if v := recover(); v != nil {
 			s.crashed(recorder, r, v, debug.Stack())
 		}
-		s.logAccess(r, recorder, time.Since(start))
 	}()
-	r.Body = http.MaxBytesReader(w, r.Body, s.config.maxBody)
 	if err := s.serve(recorder, r); err != nil {
 		s.refuse(recorder, r, err)
 	}
@@ -168,6 +129,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve checks the caller and finds the surface.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	if isOperation(r.URL.Path) {
+		return s.serveOperation(w, r)
+	}
 	if err := s.checkBrowser(r); err != nil {
 		return err
 	}
@@ -295,43 +259,3 @@ func (s *Server) crashed(w *recorder, r *http.Request, v any, stack []byte) {
 	}
 	s.refuse(w, r, &store.PanicError{Value: v, Stack: stack})
 }
-
-// logAccess writes one line for each call.
-func (s *Server) logAccess(r *http.Request, w *recorder, took time.Duration) {
-	if !s.config.logger.Enabled(r.Context(), slog.LevelInfo) {
-		return
-	}
-	remote, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		remote = r.RemoteAddr
-	}
-	s.config.logger.LogAttrs(r.Context(), slog.LevelInfo,
-		fmt.Sprintf("%s %q %d", remote, r.Method+" "+r.URL.RequestURI()+" "+r.Proto, w.status),
-		slog.String("logger", "werkzeug"), slog.Int64("bytes", w.bytes), slog.Duration("took", took))
-}
-
-// recorder notes what was answered.
-type recorder struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
-	return n, err
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -265,8 +265,7 @@ func repeated(status, n int) []int {
 // and lose their connection.
 func TestSlowCallers(t *testing.T) {
 	s := newServed(t, func(c *config) error {
-		c.timeouts = timeouts{header: time.Second, read: time.Second, write: time.Second, idle: time.Second}
-		return nil
+		return WithLimits(Limits{HeaderTimeout: time.Second, ReadTimeout: time.Second, WriteTimeout: time.Second, IdleTimeout: time.Second})(c)
 	})
 	s.place(asking{title: "large", parameters: map[string]any{"k": strings.Repeat("x", 1<<20)}})
 	var slow []net.Conn
