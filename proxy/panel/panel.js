@@ -164,15 +164,22 @@
     toast("Copied");
   }
 
+  // indented is a JSON object or list on several lines; other texts stay.
+  function indented(text) {
+    if (!/^\s*[[{]/.test(text)) return text;
+    try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
+  }
+
   function shownValue(name, value) {
     const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
+    const shown = indented(text);
     const secret = isSecret(name, text) && text !== "";
     if (secret && !revealed.has(name)) {
       return [h("button", { class: "tiny", onclick: () => { revealed.add(name); render(); } }, "Show"), text];
     }
     let node = text === "" ? h("span", { class: "soft" }, "empty") : text;
     if (webAddress(text)) node = h("a", { href: text, target: "_blank", rel: "noopener noreferrer" }, text);
-    else if (typeof value !== "string" || text.includes("\n")) node = h("pre", { tabindex: "0" }, text);
+    else if (shown.includes("\n")) node = h("pre", { tabindex: "0" }, shown);
     else if (text !== "") node = h("span", { class: "mono" }, text);
     const hide = secret && h("button", { class: "tiny", onclick: () => { revealed.delete(name); render(); } }, "Hide");
     return [[node, hide && " ", hide], text];
@@ -436,7 +443,7 @@
       onclick: () => act("supply", { computer: i.computer, release: i.url, state: "available" }, "Supplied") }, "Supply again");
     if (i.state === "destroyed") return supply;
     return h("div", { class: "row" },
-      h("a", { class: "button", href: "#/request" + search({ release: i.url, computer: i.computer }) }, "Request"),
+      h("a", { class: "button tiny", href: "#/request" + search({ release: i.url, computer: i.computer }) }, "Request"),
       h("button", { class: "tiny danger", "aria-label": `Remove ${i.url} from ${i.computer}`, onclick: () => removeRelease(i) }, "Remove"));
   }
 
@@ -581,7 +588,7 @@
               v.requester && ["Requested by", h("a", { href: instanceLink(v.requester) }, v.requester.partition)],
               Object.keys(v.filter).length > 0 && ["Placement", Object.entries(v.filter).map(([k, t]) => h("div", {}, k + ": " + t))],
               ["Reported state", v.status.reported_state || "none"], ["Last report", ago(v.status.reported_at)], ["Unchanged since", ago(v.status.since)],
-              ["Report", v.status.text || "none yet"], ["To be processed since", ago(v.timestamp)],
+              ["Report", v.status.text || "none yet"], ["Last change", ago(v.timestamp)],
             ])))),
         eventCard("Last bang", v.bang));
     },
@@ -699,8 +706,8 @@
     if (value !== undefined && typeof value !== "string") return rawField(name, schema, value, path, required);
     const long = schema.textarea || schema.contentMediaType || schema.format === "textarea" || (value || "").includes("\n");
     const control = h(long ? "textarea" : "input", { type: long ? undefined : "text", value: value || "", placeholder: example(schema), autocomplete: "off", spellcheck: "false" });
-    // A text that was set and is empty stays set.
-    return scalar(name, schema, path, required, control, () => (control.value === "" && value !== "" && !required ? undefined : control.value));
+    // A text that was empty stays so; one that is emptied is left out.
+    return scalar(name, schema, path, required, control, () => (control.value === "" && value !== "" ? undefined : control.value));
   }
 
   function numberField(name, schema, value, path, required) {
@@ -914,7 +921,7 @@
         const control = el.parentElement.querySelector("input, select, textarea");
         if (control) { control.setAttribute("aria-invalid", "true"); first = first || control; }
       }
-      failure.textContent = rest.join("; ") || "Some parameters are not as the release declares them.";
+      failure.textContent = rest.join("; ");
       if (first) first.focus();
     }
 
@@ -922,7 +929,7 @@
       failure.textContent = "";
       if (input.form) for (const el of box.querySelectorAll("[data-path]")) el.textContent = "";
       try { return input.get(); } catch (error) {
-        if (error instanceof Unreadable) { mark([{ path: error.path, message: error.message }]); throw new Error("Some parameters cannot be read."); }
+        if (error instanceof Unreadable) { mark([{ path: error.path, message: error.message }]); throw new Error("A parameter cannot be read: look at what is marked."); }
         throw error;
       }
     }
@@ -948,7 +955,7 @@
           note.textContent = "The parameters were not checked: " + error.message;
           return out;
         }
-        if (findings.length) { mark(findings); throw new Error("The parameters are not as the release declares them: see below."); }
+        if (findings.length) { mark(findings); throw new Error("The parameters are not as the release declares them: look at what is marked."); }
         return out;
       },
     };
