@@ -28,9 +28,10 @@ type keptState struct {
 
 func readKept(t *testing.T, path string) (k keptState) {
 	t.Helper()
-	v, err := store.OpenViewer(t.Context(), path)
+	v, _, err := openToRead(t.Context(), path, "")
 	require.NoError(t, err)
 	defer v.Close()
+	require.NoError(t, v.Check(t.Context()))
 	require.NoError(t, v.View(t.Context(), func(r store.Reader) error {
 		computers, err := r.Computers()
 		require.NoError(t, err)
@@ -77,38 +78,36 @@ var ofExport = cmp.Options{
 // What was imported, exported in either schema and imported again is the same.
 func TestExportAndImportAgain(t *testing.T) {
 	for _, d := range append(recordedDatabases(t, "served.jsonl"), recordedDatabases(t, "upgraded.jsonl")...) {
+		if len(d.Tables) == 0 {
+			continue
+		}
 		for _, schema := range []int{Schema14, Schema18} {
 			t.Run(fmt.Sprint(d.Case, " to ", schema), func(t *testing.T) {
 				t.Parallel()
 				dir := t.TempDir()
-				path, exported := filepath.Join(dir, "ours.db"), filepath.Join(dir, "theirs.db")
+				path, exported := filepath.Join(dir, "proxy.db"), filepath.Join(dir, "exported.db")
 				writeTables(t, path, d.Tables)
-				imported(t, path)
 				_, err := Export(t.Context(), path, exported, ExportOptions{Schema: schema})
 				require.NoError(t, err)
 				info, err := os.Stat(exported)
 				require.NoError(t, err)
 				require.Equal(t, fs.FileMode(0o600), info.Mode())
 				want := readKept(t, path)
-				imported(t, exported)
 				got := readKept(t, exported)
 				if schema == Schema14 {
 					want.Root, got.Root = "", ""
-					// The keys of shared instances were rewritten, there and back.
-					for _, k := range []keptState{want, got} {
-						for i, p := range k.Partitions {
-							if len(p.Shared) > 0 {
-								k.Partitions[i].Timestamp = 0
-							}
-							// Schema 17 does not know who asked; schema 14 then names the root.
-							if w := want.Partitions[i].Instance; w != nil && w.Tree != "" && w.RequesterPartition == "" {
-								p.Instance.RequesterPartition = ""
-							}
-						}
+				}
+				for n, p := range want.Partitions {
+					// Hosts whose lists the import changes are processed at its time.
+					if len(p.Shared) > 0 {
+						want.Partitions[n].Timestamp, got.Partitions[n].Timestamp = 0, 0
+					}
+					// Schema 17 does not know who asked; schema 14 then names the root.
+					if i := p.Instance; i != nil && schema == Schema14 && i.Tree != "" && i.RequesterPartition == "" {
+						got.Partitions[n].Instance.RequesterPartition = ""
 					}
 				}
 				require.Empty(t, cmp.Diff(want, got, ofExport))
-				check(t, exported)
 			})
 		}
 	}

@@ -79,6 +79,14 @@ func (im *importer) run(ctx context.Context, from refdb.Source, t store.Tx) (err
 	if im.from, err = refdb.Read(ctx, from, im.computerID); err != nil {
 		return err
 	}
+	if err := im.fill(t); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// fill turns the rows that were read into ours.
+func (im *importer) fill(t store.Tx) error {
 	if len(im.from.Versions) > 1 {
 		im.note("it has tables of schemas %v: of each table the newest one with rows counts", im.from.Versions)
 	}
@@ -90,7 +98,7 @@ func (im *importer) run(ctx context.Context, from refdb.Source, t store.Tx) (err
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // computer returns a computer that something refers to.
