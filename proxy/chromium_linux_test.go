@@ -185,6 +185,16 @@ func (b *chromium) event(m message) {
 // call sends a command and reads its result.
 func (b *chromium) call(method string, params, result any) {
 	b.t.Helper()
+	r := b.send(method, params)
+	require.Nil(b.t, r.Error, "%s: %v", method, r.Error)
+	if result != nil {
+		require.NoError(b.t, json.Unmarshal(r.Result, result))
+	}
+}
+
+// send sends a command and waits for the answer.
+func (b *chromium) send(method string, params any) reply {
+	b.t.Helper()
 	b.mu.Lock()
 	b.last++
 	id, answer := b.last, make(chan reply, 1)
@@ -203,27 +213,45 @@ func (b *chromium) call(method string, params, result any) {
 	require.NoError(b.t, err)
 	select {
 	case r := <-answer:
-		require.Nil(b.t, r.Error, "%s: %s", method, r.Error)
-		if result != nil {
-			require.NoError(b.t, json.Unmarshal(r.Result, result))
-		}
+		return r
 	case <-time.After(patience):
 		b.t.Fatalf("%s: no answer of the browser", method)
+		return reply{}
 	}
+}
+
+// evaluation is the result of JavaScript.
+type evaluation struct {
+	Result struct {
+		Value any `json:"value"`
+	} `json:"result"`
+	Exception any `json:"exceptionDetails"`
+}
+
+func evaluate(script string) map[string]any {
+	return map[string]any{"expression": script, "returnByValue": true, "awaitPromise": true}
 }
 
 // eval runs JavaScript in the page.
 func (b *chromium) eval(script string) any {
 	b.t.Helper()
-	var r struct {
-		Result struct {
-			Value any `json:"value"`
-		} `json:"result"`
-		Exception any `json:"exceptionDetails"`
-	}
-	b.call("Runtime.evaluate", map[string]any{"expression": script, "returnByValue": true, "awaitPromise": true}, &r)
+	var r evaluation
+	b.call("Runtime.evaluate", evaluate(script), &r)
 	require.Nil(b.t, r.Exception, "%s", script)
 	return r.Result.Value
+}
+
+// holds tells whether an expression is true in the page. While the page is loaded
+// anew nothing is.
+func (b *chromium) holds(expression string) bool {
+	b.t.Helper()
+	answer := b.send("Runtime.evaluate", evaluate("Boolean("+expression+")"))
+	if answer.Error != nil {
+		return false
+	}
+	var r evaluation
+	require.NoError(b.t, json.Unmarshal(answer.Result, &r))
+	return r.Exception == nil && r.Result.Value == true
 }
 
 // wait waits until an expression is true in the page.
@@ -231,7 +259,7 @@ func (b *chromium) wait(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), patience)
 	defer cancel()
-	for b.eval("Boolean("+expression+")") != true {
+	for !b.holds(expression) {
 		select {
 		case <-ctx.Done():
 			b.t.Fatalf("waited in vain for %s; the page shows:\n%s\ncomplaints: %q", expression, b.eval("document.body.innerText"), b.complaints)

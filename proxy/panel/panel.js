@@ -976,7 +976,13 @@
   function submitForm(rows, label, back, submit) {
     const failure = h("div", { class: "failure", role: "alert" });
     const button = h("button", { type: "submit", class: "primary" }, label);
-    return h("form", { oninput: () => { dirty = true; }, onsubmit: async (event) => {
+    const edited = (event) => {
+      dirty = true;
+      event.target.removeAttribute("aria-invalid");
+      const wrong = event.target.parentElement.querySelector(":scope > .wrong");
+      if (wrong) wrong.textContent = "";
+    };
+    return h("form", { oninput: edited, onsubmit: async (event) => {
       event.preventDefault();
       button.disabled = true;
       failure.textContent = "";
