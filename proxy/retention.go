@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"os"
 	"time"
 
 	"github.com/slapos/slapos-go/proxy/internal/store"
@@ -67,8 +68,8 @@ func (s *Server) retainBackups(keep int) {
 	if keep == 0 {
 		keep = DefaultBackups
 	}
-	if keep < 0 || s.database == "" || s.database == MemoryDatabase {
-		return
+	if info, err := os.Stat(s.database); keep < 0 || err != nil || !info.Mode().IsRegular() {
+		return // nothing is removed, or it is no file: in memory, or on a server
 	}
 	gone, err := store.PruneBackups(s.database, keep)
 	if err != nil {
