@@ -45,6 +45,48 @@
 // cannot drive the master through somebody's browser. Authenticator and
 // Authorizer are asked on every call and are where other modes plug in.
 //
+// # Database files
+//
+// A database of the Python proxy, schema 10 to 18 (releases up to 1.26), is imported
+// by Open, which is how "slapos proxy start" begins:
+//
+//  1. The file is copied to NAME-backup-reference14-TIME.db, mode 0600: 14 is its
+//     schema, TIME that of its last change. This original is never removed.
+//  2. A new database is filled beside it, as NAME.import, in one transaction, and
+//     verified: all of it can be told to nodes.
+//  3. It takes the name NAME in one step. Until then NAME is the original, so that
+//     an import that was interrupted is just run again.
+//
+// So database_uri stays what it was. The Python proxy, pointed at the new file,
+// answers 500 and changes nothing. To go back, stop the master and put the original,
+// or what Export writes, in the place of NAME. A file that cannot be imported is
+// refused with the table and row that is wrong, and stays as it is; Check tells that
+// before, and what an import changes:
+//
+//   - Up to schema 16 instances name the partition that requested them: the root of
+//     the tree is looked for on the computer itself, elsewhere only if there is one
+//     partition of that name. An instance whose requester is missing is a root; of
+//     instances that have requested one another, the first is.
+//   - References of shared instances that begin with the name of a partition begin
+//     with the title of the root afterwards, as 1.26 asks for them; their hosts are
+//     processed again. Shared instances whose host is gone are left out.
+//   - Release 1.26 leaves names of partitions where titles of roots belong when it
+//     upgrades a database of several computers: they are understood.
+//   - Of a file with tables of several schemas, which an upgrade that failed leaves,
+//     each table counts in the newest schema in which it has rows.
+//
+// Export writes schema 14 for 1.6.10 or 18 for 1.26, from a database of either
+// master. 1.6.10 knows titles in no tree and partitions by their names alone: what
+// it would mix up is named. States and errors, filters and usage reports stay behind.
+//
+// Our own schema has a version. An older one is brought forward when the database is
+// opened, in one transaction, after a copy to NAME-backup-schema1-TIME.db; a newer
+// one is refused and not touched. Backup copies a database while it is served, and
+// Check verifies it. Retention tells what is removed: usage reports after 396 days,
+// the texts of errors and bangs after 90 days, all but the newest 10 backups that
+// have no name of their own. The configuration keys are report_retention_days,
+// error_retention_days and backup_retention; 0 keeps all.
+//
 // # Operation
 //
 // Serve takes one or more listeners, TCP or Unix sockets, and speaks TLS and HTTP/2
