@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +21,21 @@ A database of the Python proxy, releases 1.6.10 to 1.26, is imported at the firs
 file then is this program's, and the original stays beside it under the name that the log
 tells. Back to it: stop the master and put the original in its place, or "slapos proxy export".
 
+Host may be unix:PATH, a Unix socket (mode 0600, or socket_mode). Started by systemd with
+sockets, it serves those instead; it tells when it is ready and answers the watchdog: the
+directory systemd beside the source of this program has units. On SIGTERM, running calls are
+finished. These keys of [slapproxy] have no option or are the same as one:
+
+  tls_certificate_file, tls_key_file   PEM files, read again when they change
+  allowed_hosts       other names that the master is called by
+  metrics_from        addresses and networks that may read /metrics, besides this machine
+  max_body_size       bytes of one call (16777216)
+  max_body_memory     bytes of large calls held at once (67108864)
+  shutdown_timeout    seconds that running calls may take at the end (10)
+  shutdown_delay      seconds that /readyz is 503 before connections are refused (0)
+
+/healthz and /readyz are for balancers, /metrics for Prometheus.
+
 Exit status: 0 interrupted, 1 error.`
 
 // newProxyStart is "slapos proxy start".
@@ -35,7 +48,9 @@ func newProxyStart(a *app) *cobra.Command {
 	cfg = nodeCfg(f)
 	f.text(&s.database, "-u --database-uri", "Database file; it is created if it does not exist.")
 	f.text(&s.port, "--port", "Port to listen on; 0 chooses a free one.")
-	f.text(&s.host, "--host", "Address to listen on (default: 127.0.0.1).")
+	f.text(&s.host, "--host", "Address to listen on, or unix:PATH (default: 127.0.0.1).")
+	f.text(&s.tlsCertificate, "--tls-cert", "Certificate chain for https, a PEM file.")
+	f.text(&s.tlsKey, "--tls-key", "Its key, a PEM file (default: the same file).")
 	return cmd
 }
 
@@ -47,6 +62,13 @@ type proxySettings struct {
 	logFile              string
 	allowedHosts         string
 	multimaster          []string // sections
+	inherited            []net.Listener
+	socketMode           string
+	tlsCertificate       string
+	tlsKey               string
+	metricsFrom          string
+
+	maxBody, maxBodies, shutdownTimeout, shutdownDelay string
 	// What is kept, and how long.
 	reportDays, errorDays, backups string
 }
@@ -78,11 +100,25 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 
 // fill sets what is still empty from one section.
 func (s *proxySettings) fill(file *configparser.File, section string) error {
-	for key, p := range map[string]*string{
+	err := fillFrom(file, section, map[string]*string{
 		"database_uri": &s.database, "host": &s.host, "port": &s.port, "computer_id": &s.computerID,
 		"software_product_list": &s.products, "allowed_hosts": &s.allowedHosts,
 		"report_retention_days": &s.reportDays, "error_retention_days": &s.errorDays, "backup_retention": &s.backups,
-	} {
+	})
+	if err != nil || section != "slapproxy" {
+		return err // log_file of [slapos] would be another program's, and so on
+	}
+	return fillFrom(file, section, map[string]*string{
+		"log_file": &s.logFile, "socket_mode": &s.socketMode, "metrics_from": &s.metricsFrom,
+		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
+		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies,
+		"shutdown_timeout": &s.shutdownTimeout, "shutdown_delay": &s.shutdownDelay,
+	})
+}
+
+// fillFrom sets those of some values that are empty from the keys of a section.
+func fillFrom(file *configparser.File, section string, values map[string]*string) error {
+	for key, p := range values {
 		value, err := optional(file, section, key)
 		if err != nil {
 			return err
@@ -91,12 +127,7 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 			*p = value
 		}
 	}
-	if section != "slapproxy" {
-		return nil // log_file of [slapos] would be another program's
-	}
-	var err error
-	s.logFile, err = optional(file, section, "log_file")
-	return err
+	return nil
 }
 
 // startProxy opens the database and serves it until the context ends.
@@ -116,29 +147,32 @@ func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettin
 	for _, section := range s.multimaster {
 		a.log.Warn("section [" + section + "] is not supported by this master and has no effect")
 	}
-	port, err := strconv.Atoi(s.port)
-	if err != nil || port < 0 || port > 65535 {
-		return inFile(a.locate(from), documented("invalid literal for int() with base 10: '%s'\n"+
-			"port (--port) must be a number from 0 to 65535", s.port))
+	// The port comes first: a second master must not touch the database.
+	listeners, err := a.listen(ctx, &s)
+	if err != nil {
+		return inFile(a.locate(from), err)
 	}
+	defer func() {
+		for _, l := range listeners {
+			if closeErr := l.Close(); !errors.Is(closeErr, net.ErrClosed) {
+				err = errors.Join(err, closeErr)
+			}
+		}
+	}()
 	opts, err := s.options(a)
 	if err != nil {
 		return inFile(a.locate(from), err)
 	}
-	// The port comes first: a second master must not touch the database.
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(s.address(), strconv.Itoa(port)))
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s port %d, choose others with --host and --port or in the configuration: %w",
-			s.address(), port, err)
-	}
 	server, err := proxy.Open(ctx, s.database, opts...)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
 	defer a.saveMemory()()
-	a.log.Info("Running on http://"+listener.Addr().String(), logfmt.LoggerKey, "werkzeug")
-	return server.Serve(ctx, listener)
+	for _, l := range listeners {
+		a.log.Info("Running on "+urlOf(l, s.tlsCertificate != ""), logfmt.LoggerKey, "werkzeug")
+	}
+	return a.serveAsService(ctx, server, listeners)
 }
 
 // address is where the proxy listens.
@@ -165,12 +199,21 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 		proxy.WithSoftwareProducts(products...),
 		proxy.WithLogger(a.log.With(logfmt.LoggerKey, "werkzeug")),
 	}
-	hosts := strings.FieldsFunc(s.allowedHosts, func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) })
-	if ip := net.ParseIP(s.address()); s.address() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		a.log.Warn("host " + s.address() + " is reachable from other machines: this master trusts every caller. " +
+	operation, err := s.operation(a)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, operation...)
+	hosts := strings.FieldsFunc(s.allowedHosts, isSeparator)
+	for _, host := range s.reachedBy() {
+		ip := net.ParseIP(host)
+		if host == "localhost" || ip != nil && ip.IsLoopback() {
+			continue
+		}
+		a.log.Warn("host " + host + " is reachable from other machines: this master trusts every caller. " +
 			"Whoever reaches it can install and run software on the nodes")
 		if ip == nil || !ip.IsUnspecified() {
-			hosts = append(hosts, s.address())
+			hosts = append(hosts, host)
 		}
 	}
 	if len(hosts) > 0 {

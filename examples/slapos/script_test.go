@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 		"slapos":  func() { becomeOrdinary(); os.Exit(run()) },
 		"publish": func() { exitOn(publish()) },
 		"answer":  func() { exitOn(answer()) },
+
+		"activate": func() { exitOn(activate()) },
+		"slowly":   func() { exitOn(slowly()) },
 	})
 }
 
@@ -106,6 +109,9 @@ func TestScripts(t *testing.T) {
 			"await":    await,
 			"envsubst": envsubst,
 			"holdpid":  holdPID,
+
+			"certificate": certificate,
+			"notified":    notified,
 		},
 		Condition: func(condition string) (bool, error) {
 			if condition == "root" {
@@ -247,11 +253,13 @@ func waitOK(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// await URL waits until something answers there (with !, until nothing does).
+// await URL [CERTIFICATE] waits until something answers there (with !, until nothing
+// does), trusting a certificate.
 func await(ts *testscript.TestScript, neg bool, args []string) {
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	transport, target := transportTo(ts, args[0], strings.Join(args[1:], ""))
+	client := &http.Client{Timeout: 5 * time.Second, Transport: transport}
 	until(ts, func() error {
-		response, err := client.Get(args[0])
+		response, err := client.Get(target)
 		if err == nil {
 			response.Body.Close()
 		}
