@@ -148,6 +148,28 @@
 // public addresses or the hosts of WithSchemaHosts only. Schemas that refer to
 // other documents are checked whole, while the form shows such a part as JSON.
 //
+// # Front ends
+//
+// A shared request for one of the two front ends that web.md 6.2 names is answered
+// without an instance: with the URL that it is for, or, to callers that reach the
+// master by https, with an address below /http_proxy, where this master shows the
+// web site.
+//
+// That HTTP proxy is no open relay. It shows what front ends that are requested
+// now are for, by scheme, host and port, and follows redirects to such only; when a
+// front end is stopped or destroyed, or its requester is gone, its site is not
+// shown any more (403). A name is resolved once for each request. Link-local and
+// multicast addresses, names of others that lead to this machine, and the master
+// itself are refused. Only GET, HEAD and OPTIONS exist, a few headers pass, no
+// cookie does. Answers are downloads in a sandbox, never pages of this master.
+// Failures are 520 (unusable answer), 523 (no connection), 524 (too slow) and 526
+// (TLS); certificates of sites are not verified.
+//
+// Behind a front proxy (WithTrustedProxies) every address that this master tells is
+// one that callers of the front proxy can use: with the scheme and the path of
+// X-Forwarded-Proto and X-Forwarded-Prefix, and the host that the front proxy passes
+// as Host. From everybody else these headers are ignored.
+//
 // # Compatibility
 //
 // Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. The recorded
@@ -193,9 +215,6 @@
 //     spellings of portal types are understood. A traverse leads to documents of
 //     this service only; the page of its redirect is empty (design.md: where both
 //     can be accepted, both; web.md 10).
-//   - N. The front end of a URL is that URL, also if the master is reached by
-//     https: the HTTP proxy of the reference does not exist here yet (design.md:
-//     the http proxy).
 //   - P. Titles and references that hold a slash are escaped in addresses, so that
 //     their documents are found (web.md 3.3).
 //   - Q. Shared instances whose host is gone do not exist, instead of 500 for all
@@ -217,12 +236,17 @@
 //     it cannot be reached.
 //   - O7. HATEOAS documents have the addresses, columns, fields and names of the
 //     newer; they hold all that the older clients read. Shared instances have one.
+//   - O8. Front ends of callers that come by https are below /http_proxy.
 //
 // None of them breaks a client of 1.6.10, so that there is no configuration key for
 // the older behaviour.
 //
 // Not visible in the recordings:
 //
+//   - Front proxies are believed if they are trusted; the reference believes
+//     everybody.
+//   - The HTTP proxy shows requested sites only, refuses what leads elsewhere with
+//     403, passes paths on as they are escaped, and refuses bad ports with 400.
 //   - What another master refuses is 404 or 408 as it said, else 502, where the
 //     reference answers 500. Its certificate is verified unless told otherwise.
 //   - A master that the filter names and the configuration does not is never asked

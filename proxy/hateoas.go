@@ -105,8 +105,8 @@ func headerURL(target string) string {
 	return b.String()
 }
 
-// origin is the scheme and host under which the caller knows this master. One
-// front proxy is believed about the scheme.
+// origin is the scheme and host under which the caller knows this master. Headers
+// of front proxies that are not trusted are gone at this point.
 func origin(r *http.Request) string {
 	scheme := "http"
 	if r.TLS != nil {

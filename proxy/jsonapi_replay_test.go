@@ -111,9 +111,6 @@ var jsonDeviations = map[string]jsonDeviation{
 	"multimaster/unlisted-master-is-500":        {row: "J9", status: 403, body: `{"status": 403, "type": "Forbidden", "title": "External SlapOS Master URL http://127.0.0.1:11 is not listed*`},
 	"multimaster/https-without-cert-is-500":     {row: "J9", status: 403, body: `{"status": 403, "type": "Forbidden", "title": "External master https://127.0.0.1:10 *`},
 	"multimaster/remote-500-is-500":             {row: "J9", status: 502, body: `{"status": 502, "type": "Bad Gateway", "title": "The master * failed*`},
-
-	"cdn/apache-frontend-https":        {row: "N", status: 200, body: `*"secure_access": "https://[::1]:123/my/path?my=query&string=value#myanchor", "domain": "[::1]:123"}*`},
-	"cdn/apache-frontend-https-prefix": {row: "N", status: 200, body: `*"secure_access": "https://[::1]:123/my/path", "domain": "[::1]:123"}*`},
 }
 
 // notReadyMaster is the fake master of the recording: what it answers depends on

@@ -26,6 +26,7 @@ type master struct {
 	products   []Product
 	others     []*otherMaster
 	runID      string
+	relays     bool // the HTTP proxy is on
 	authorizer Authorizer
 	seen       sightings
 }

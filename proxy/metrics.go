@@ -25,7 +25,7 @@ type calledAs struct {
 }
 
 // surfaces are the values of calledAs.surface.
-var surfaces = []string{"slaptool", "jsonapi", "hateoas", "panel", "operation", "other"}
+var surfaces = []string{"slaptool", "jsonapi", "hateoas", "panel", "http_proxy", "shacache", "operation", "other"}
 
 // callOf names a call for the metrics.
 func (s *Server) callOf(r *http.Request) calledAs {
@@ -51,6 +51,8 @@ func (s *Server) callOf(r *http.Request) calledAs {
 		return calledAs{"hateoas", verb}
 	case isPanel(path):
 		return calledAs{"panel", verb}
+	case strings.HasPrefix(path, relayPrefix):
+		return calledAs{"http_proxy", verb}
 	}
 	return calledAs{"other", verb}
 }

@@ -20,6 +20,8 @@ type Option func(*config) error
 type config struct {
 	computerID    string
 	allowedHosts  []string
+	frontProxies  []netip.Prefix
+	noHTTPProxy   bool
 	products      []Product
 	multimaster   []OtherMaster
 	logger        *slog.Logger

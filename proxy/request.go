@@ -123,7 +123,10 @@ func (m *master) grant(ctx context.Context, p Principal, q instanceRequest, answ
 		return answer(granted{forwarded: elsewhere})
 	}
 	if q.Shared {
-		if f := fakeFrontend(q); f != nil {
+		if f := fakeFrontend(q, m.relays); f != nil {
+			if err := m.noteFrontEnd(ctx, q, f); err != nil {
+				return err
+			}
 			return answer(granted{frontEnd: f})
 		}
 	}

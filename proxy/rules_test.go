@@ -32,7 +32,7 @@ var start = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 func newMaster(t *testing.T, opts ...Option) *testMaster {
 	t.Helper()
 	m := &testMaster{t: t, time: start}
-	s, err := Open(t.Context(), "", append([]Option{WithClock(m.now)}, opts...)...)
+	s, err := Open(t.Context(), "", append([]Option{WithClock(m.now), frontedBy()}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	m.server, m.master = s, s.master

@@ -33,6 +33,7 @@ type Server struct {
 	health   health
 	// stopping counts the Serve that wait for the last calls.
 	stopping atomic.Int32
+	relays   *http.Transport
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -72,12 +73,12 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	}
 	s := &Server{
 		config: c, database: databasePath,
-		tool: slapTool(), json: jsonMethods(),
+		tool: slapTool(), json: jsonMethods(), relays: newRelayTransport(),
 		metrics: newMetrics(), bodies: newBodyBudget(max(c.limits.Bodies, c.maxBody)),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
-			others: others, runID: rand.Text() + rand.Text()[:6],
+			others: others, runID: rand.Text() + rand.Text()[:6], relays: !c.noHTTPProxy,
 		},
 	}
 	err = db.Update(ctx, func(t store.Tx) error {
@@ -107,6 +108,7 @@ func (s *Server) Close() error {
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	r = s.behind(r)
 	recorder := &recorder{ResponseWriter: w}
 	s.metrics.inFlight.Add(1)
 	body := s.bodies.bound(w, r, s.config.maxBody)
@@ -129,6 +131,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve checks the caller and finds the surface.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
+	if s.cameRound(r) {
+		return &Error{Status: http.StatusForbidden, Message: "A front end shows this master itself, which it may not"}
+	}
 	if isOperation(r.URL.Path) {
 		return s.serveOperation(w, r)
 	}
@@ -157,6 +162,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if found, err := s.serveJSONAPI(w, r, p); found || err != nil {
 		return err
+	}
+	if strings.HasPrefix(path, relayPrefix) && !s.config.noHTTPProxy {
+		return s.serveHTTPProxy(w, r, p)
 	}
 	if path == "/getRunId" {
 		if answered, err := allow(w, r, http.MethodGet); answered || err != nil {

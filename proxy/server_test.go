@@ -572,8 +572,6 @@ func TestHateoasForBothGenerations(t *testing.T) {
 	require.Contains(t, w.Body.String(), `<parameter id=\"y\">2</parameter>`)
 	require.Equal(t, 200, get(m.server, "/hateoas/partitions/child").Code)
 
-	w = get(m.server, "/hateoas", "X-Forwarded-Proto", "http, https", "X-Forwarded-Prefix", "/a/b/")
-	require.Contains(t, w.Body.String(), `"href":"https://localhost:5000/a/b/hateoas/?mode=search`)
 	w = get(m.server, "/hateoas/?mode=traverse&relative_url=/hateoas/computers/computer")
 	require.Equal(t, 302, w.Code)
 	require.Equal(t, "/hateoas/computers/computer", w.Header().Get("Location"))

@@ -1,0 +1,70 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// This file is about front proxies: servers that callers see instead of this
+// master, under another scheme, name or path (web.md 1).
+
+// forwardedHeaders tell how a front proxy was called.
+var forwardedHeaders = []string{"X-Forwarded-Proto", "X-Forwarded-Prefix"}
+
+// WithTrustedProxies names the addresses of front proxies. What they say in
+// X-Forwarded-Proto and X-Forwarded-Prefix is believed, the last value of each; from
+// everybody else it is ignored. They pass the Host that they were called by, which
+// must be among those of WithAllowedHosts; X-Forwarded-Host is not looked at.
+func WithTrustedProxies(networks ...netip.Prefix) Option {
+	return func(c *config) error {
+		c.frontProxies = append(c.frontProxies, networks...)
+		return nil
+	}
+}
+
+// ParseTrustedProxies reads the configuration key trusted_proxies: addresses and
+// networks such as 10.0.0.0/8, between spaces or commas.
+func ParseTrustedProxies(text string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) }) {
+		network, err := netip.ParsePrefix(field)
+		if err != nil {
+			address, errAddress := netip.ParseAddr(field)
+			if errAddress != nil {
+				return nil, fmt.Errorf("trusted_proxies: %q is no address and no network", field)
+			}
+			network = netip.PrefixFrom(address, address.BitLen())
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+// behind returns a request without what somebody who is not trusted says about how
+// this master was called.
+func (s *Server) behind(r *http.Request) *http.Request {
+	if !slices.ContainsFunc(forwardedHeaders, func(name string) bool { return len(r.Header[name]) > 0 }) {
+		return r
+	}
+	if s.trusts(r.RemoteAddr) {
+		return r
+	}
+	r = r.Clone(r.Context())
+	for _, name := range forwardedHeaders {
+		r.Header.Del(name)
+	}
+	return r
+}
+
+// trusts tells whether a connection comes from a front proxy.
+func (s *Server) trusts(remote string) bool {
+	from, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	address := from.Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(s.config.frontProxies, func(network netip.Prefix) bool { return network.Contains(address) })
+}
