@@ -70,7 +70,7 @@ func TestBackup(t *testing.T) {
 	m.place(asking{title: "B"})
 	require.NoError(t, s.Close())
 	require.NoError(t, os.Rename(made[3], path))
-	s = imported(t, path)
+	imported(t, path)
 	require.Len(t, readKept(t, path).Partitions, 2)
 	require.Nil(t, readKept(t, path).Partitions[1].Instance, "restored from before B")
 
