@@ -18,12 +18,19 @@ type readable interface {
 	Close() error
 }
 
-var _, _ readable = (*store.Viewer)(nil), (*store.SQLite)(nil)
+var _, _, _ readable = (*store.Viewer)(nil), (*store.SQLite)(nil), (*store.PostgresViewer)(nil)
 
 // openToRead opens a database that a master may serve meanwhile. One of the
 // reference is read as an import would leave it; the notes are those of the
 // import.
 func openToRead(ctx context.Context, path, computerID string) (readable, []string, error) {
+	if store.IsPostgres(path) {
+		v, err := store.OpenPostgresViewer(ctx, path)
+		if err != nil {
+			return nil, nil, err
+		}
+		return v, nil, nil
+	}
 	v, err := store.OpenViewer(ctx, path)
 	if err == nil {
 		return v, nil, nil
@@ -40,6 +47,10 @@ func openToRead(ctx context.Context, path, computerID string) (readable, []strin
 	}
 	return db, notes, nil
 }
+
+// DatabaseName names a database in texts: its path, or the address of a PostgreSQL
+// database without user and password.
+func DatabaseName(database string) string { return store.NameOf(database) }
 
 // seconds is a time as the store keeps it, to the microsecond.
 func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
@@ -82,8 +93,13 @@ type BackupOptions struct {
 // serve it, and returns its path. The copy has mode 0600, and is there complete or
 // not at all. To restore it, stop the master and put the copy in the place of the
 // database, without the files -wal and -shm beside it. A file that exists is
-// fs.ErrExist unless Replace is set.
+// fs.ErrExist unless Replace is set. PostgreSQL has programs of its own for that, such
+// as pg_dump: errors.ErrUnsupported.
 func Backup(ctx context.Context, databasePath string, o BackupOptions) (path string, err error) {
+	if store.IsPostgres(databasePath) {
+		return "", fmt.Errorf("proxy: backup: %s: copy it with pg_dump, which may run while masters serve it: %w",
+			DatabaseName(databasePath), errors.ErrUnsupported)
+	}
 	v, err := store.OpenViewer(ctx, databasePath)
 	if err != nil {
 		return "", fmt.Errorf("proxy: backup: %w", err)
@@ -113,6 +129,9 @@ func Backup(ctx context.Context, databasePath string, o BackupOptions) (path str
 
 // differs refuses to write over what is read.
 func differs(from, to string) error {
+	if store.IsPostgres(from) {
+		return nil
+	}
 	a, err := os.Stat(from)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 // Package proxy is the stand-alone master of a SlapOS cluster: the server that
 // nodes ask what to install and run, and that programs and people ask for
-// instances. It is an http.Handler over one SQLite file.
+// instances. It is an http.Handler over one SQLite file, or over a PostgreSQL
+// database that several of them serve.
 //
 //	master, err := proxy.Open(ctx, "/var/lib/slapos/proxy.db", proxy.WithComputerID("computer"))
 //	if err != nil { … }
@@ -44,6 +45,42 @@
 // connection is refused, and so is a POST with a foreign Origin: a web page
 // cannot drive the master through somebody's browser. Authenticator and
 // Authorizer are asked on every call and are where other modes plug in.
+//
+// # PostgreSQL
+//
+// The address postgres://user@host:5432/database?sslmode=verify-full (or
+// postgresql://) in the place of a path keeps the state in a database on a server,
+// version 12 or newer. Any number of masters on any machines may then serve one
+// cluster behind a balancer that sends calls to either, and each may be killed:
+//
+//   - Changes of all masters run one after another, under the lock of one row, and are
+//     durable on the server before they are answered (synchronous_commit is never
+//     less than on; it may be more). No two get the same partition.
+//   - A read that begins after a change was answered, by whichever master, has it:
+//     before a kept answer is used, the database is asked whether it changed. Calls
+//     at the same time share that question.
+//   - While the server is away calls are 503; afterwards they work, without a restart.
+//     A change that was under way when the connection was lost may have been made;
+//     its call is answered 503. A master that hangs in the middle of a change loses
+//     it after 30 seconds, in which the others wait.
+//
+// The first master creates the tables, in an empty database whose encoding is UTF8
+// (or in the first schema of search_path), and a newer version changes them when it
+// starts: copy the database before. Masters of an older version then refuse changes.
+// Each master has up to 1 + max(4, two per processor) connections. A pooler between
+// them must keep sessions, and the address must lead to the primary server.
+//
+// Better than in the address, which other users of the machine may see, is the
+// password in the file ~/.pgpass, or a client certificate; the environment of libpq
+// (PGHOST, PGPASSFILE, …) is read for what the address does not have. Messages and
+// logs name the database and the host only. Check, Show and Export work on such a
+// database. Backup does not: pg_dump makes backups while masters run. A database of
+// the Python proxy is not imported into it.
+//
+// Its texts hold no NUL and are UTF-8, and names, titles and addresses of releases
+// have 2,600 bytes at most (400 otherwise); a file takes all. Changes are slower than
+// with a file on a local disk, by the round trips of their statements, and so are
+// reads, by one.
 //
 // # Database files
 //

@@ -109,6 +109,8 @@ func statusOf(err error) (status int, message string) {
 		return e.Status, e.Error()
 	case errors.Is(err, store.ErrUnavailable):
 		return http.StatusServiceUnavailable, "The master cannot use its database now, nothing was changed. Its operator finds the reason here: " + err.Error()
+	case errors.Is(err, store.ErrText):
+		return http.StatusBadRequest, "Nothing was changed: " + store.ErrText.Error() + ", it is too long or holds characters that no text should."
 	case errors.Is(err, store.ErrClosed):
 		return http.StatusServiceUnavailable, "The master is shutting down, nothing was changed."
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -12,8 +12,24 @@ import (
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
-// openDatabase opens a database, importing it first if it is one of the reference.
-func (c *config) openDatabase(ctx context.Context, path string) (*store.SQLite, error) {
+// openDatabase opens a database of either kind.
+func (c *config) openDatabase(ctx context.Context, database string) (store.Store, error) {
+	if store.IsPostgres(database) {
+		db, err := store.OpenPostgres(ctx, database)
+		if err != nil {
+			return nil, err
+		}
+		return db, nil
+	}
+	db, err := c.openFile(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// openFile opens a file, importing it first if it is one of the reference.
+func (c *config) openFile(ctx context.Context, path string) (*store.SQLite, error) {
 	db, err := store.Open(ctx, path)
 	if !errors.Is(err, store.ErrReference) {
 		return db, err

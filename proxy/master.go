@@ -31,6 +31,23 @@ type master struct {
 	seen       sightings
 }
 
+// runIDSetting is where masters that share a database keep their common run ID.
+const runIDSetting = "run_id"
+
+// shareRunID takes the run ID of the masters that share the database: by it others
+// know that a call that was sent to one of them would come back to them.
+func (m *master) shareRunID(t store.Tx) error {
+	shared, err := t.Setting(runIDSetting)
+	if err != nil {
+		return err
+	}
+	if shared == "" {
+		return t.SaveSetting(runIDSetting, m.runID)
+	}
+	m.runID = shared
+	return nil
+}
+
 // now is the time in seconds since 1970, to the microsecond.
 func (m *master) now() float64 {
 	return float64(m.clock().UnixMicro()) / 1e6

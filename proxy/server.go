@@ -23,7 +23,7 @@ import (
 // for concurrent use.
 type Server struct {
 	config config
-	// database is its path.
+	// database is its path or address.
 	database string
 	master   *master
 	tool     map[string]endpoint
@@ -41,8 +41,10 @@ var _ http.Handler = (*Server)(nil)
 // MemoryDatabase is the path of a database that lives in memory.
 const MemoryDatabase = store.Memory
 
-// Open opens a master on a database, which is created if it does not exist; the
-// empty path means MemoryDatabase. Close must be called.
+// Open opens a master on a database: a file, which is created if it does not exist,
+// or a database on a PostgreSQL server, if the path is an address that begins with
+// postgres:// or postgresql://; see "PostgreSQL" in the package comment. The empty
+// path means MemoryDatabase. Close must be called.
 //
 // A database of the reference, schema 10 to 18, is imported first: the database of
 // the same name is then ours, and the original stays beside it, with "-backup-" and
@@ -82,8 +84,10 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 		},
 	}
 	err = db.Update(ctx, func(t store.Tx) error {
-		_, err := t.EnsureComputer(c.computerID)
-		return err
+		if _, err := t.EnsureComputer(c.computerID); err != nil || !store.IsPostgres(databasePath) {
+			return err
+		}
+		return s.master.shareRunID(t)
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())

@@ -56,7 +56,7 @@ func Show(ctx context.Context, w io.Writer, databasePath string, o ShowOptions) 
 		if o.JSON {
 			return showJSON(out, state, o)
 		}
-		fmt.Fprintf(out, "Using database: %s\n", databasePath)
+		fmt.Fprintf(out, "Using database: %s\n", DatabaseName(databasePath))
 		return showText(out, state, o)
 	})
 	if err != nil {

@@ -29,10 +29,10 @@ func newProxyCheck(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.printf("%s: ok\n", s.database)
+			return a.printf("%s: ok\n", proxy.DatabaseName(s.database))
 		})
 	f := optionsOf(cmd)
 	cfg = nodeCfg(f)
-	f.text(&database, "-u --database-uri", "Database file (default: database_uri of [slapproxy]).")
+	f.text(&database, "-u --database-uri", "Database file or postgres:// address (default: database_uri of [slapproxy]).")
 	return cmd
 }

@@ -38,12 +38,12 @@ func newProxyExport(a *app) *cobra.Command {
 			for _, note := range notes {
 				a.log.Warn(note)
 			}
-			a.log.Info("The database " + s.database + " was exported to " + path)
+			a.log.Info("The database " + proxy.DatabaseName(s.database) + " was exported to " + path)
 			return nil
 		})
 	f := optionsOf(cmd)
 	cfg = nodeCfg(f)
-	f.text(&database, "-u --database-uri", "Database file (default: database_uri of [slapproxy]).")
+	f.text(&database, "-u --database-uri", "Database file or postgres:// address (default: database_uri of [slapproxy]).")
 	schema = "18"
 	f.choice(&schema, []string{"14", "18"}, "--schema", "Schema to write. Default: 18.")
 	f.flag(&force, "--force", "Replace the file if it exists.")

@@ -36,7 +36,7 @@ func newProxyShow(a *app) *cobra.Command {
 		})
 	f := optionsOf(cmd)
 	cfg = nodeCfg(f)
-	f.text(&database, "-u --database-uri", "Database file (default: database_uri of [slapproxy]).")
+	f.text(&database, "-u --database-uri", "Database file or postgres:// address (default: database_uri of [slapproxy]).")
 	f.flag(&o.Computers, "--computers", "Show the computers.")
 	f.flag(&o.Software, "--software", "Show the supplied Software Releases.")
 	f.flag(&o.Partitions, "--partitions", "Show the partitions in use.")

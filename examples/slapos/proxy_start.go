@@ -46,7 +46,7 @@ func newProxyStart(a *app) *cobra.Command {
 		func(cmd *cobra.Command, _ []string) error { return a.startProxy(cmd.Context(), cfg, s) })
 	f := optionsOf(cmd)
 	cfg = nodeCfg(f)
-	f.text(&s.database, "-u --database-uri", "Database file; it is created if it does not exist.")
+	f.text(&s.database, "-u --database-uri", "Database file, which is created if it does not exist, or postgres:// address.")
 	f.text(&s.port, "--port", "Port to listen on; 0 chooses a free one.")
 	f.text(&s.host, "--host", "Address to listen on, or unix:PATH (default: 127.0.0.1).")
 	f.text(&s.tlsCertificate, "--tls-cert", "Certificate chain for https, a PEM file.")

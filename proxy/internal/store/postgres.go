@@ -20,6 +20,27 @@ func IsPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }
 
+// NameOf names a database in texts: its path, or its address without what may be
+// secret.
+func NameOf(database string) string {
+	if !IsPostgres(database) {
+		return database
+	}
+	config, err := pgx.ParseConfig(database)
+	if err != nil {
+		return "a PostgreSQL database"
+	}
+	return nameOf(config)
+}
+
+func nameOf(config *pgx.ConnConfig) string {
+	name := config.Database
+	if name == "" {
+		name = config.User
+	}
+	return "PostgreSQL database " + name + " on " + config.Host
+}
+
 // Limits of what is done on a server, so that one that hangs, or another proxy
 // that does, keeps nobody for ever.
 const (
@@ -189,12 +210,8 @@ type PostgresViewer struct {
 }
 
 func newPostgresViewer(config *pgx.ConnConfig) *PostgresViewer {
-	name := config.Database
-	if name == "" {
-		name = config.User
-	}
 	return &PostgresViewer{
-		name: fmt.Sprintf("PostgreSQL database %s on %s", name, config.Host),
+		name: nameOf(config),
 		db:   postgresPool(config, max(4, 2*runtime.GOMAXPROCS(0))),
 	}
 }
