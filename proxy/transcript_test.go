@@ -346,10 +346,7 @@ func (r replayed) diff(tb testing.TB, theirs, ours *comparable) string {
 
 // forwardedTo is the other master of the recordings: it answers as it was recorded.
 // The requests that it gets are those of TestForwardingTranscript.
-type forwardedTo struct {
-	answers []string
-	url     string
-}
+type forwardedTo struct{ answers []string }
 
 func (f *forwardedTo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/getRunId" {
