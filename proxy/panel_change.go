@@ -66,7 +66,7 @@ func (b requestedByPanel) request(r *http.Request) (q instanceRequest, err error
 		return q, err
 	}
 	q = instanceRequest{
-		Release: b.Release, Type: b.Type, Reference: b.Title, State: b.State, Shared: b.Shared,
+		Release: b.Release, Type: b.Type, Reference: b.Title, State: b.State, Shared: b.Shared, New: true,
 		Filter: marshal.NewDict(), Here: origin(r) + prefix(r),
 	}
 	if b.Computer != "" {
@@ -96,9 +96,6 @@ func (s *Server) panelRequest(r *http.Request, p Principal, b requestedByPanel) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.master.untaken(r.Context(), p, q); err != nil {
-		return nil, err
-	}
 	err = s.master.grant(r.Context(), p, q, func(g granted) error {
 		answer, err = whereGranted(g)
 		return err
@@ -121,25 +118,20 @@ func whereGranted(g granted) (any, error) {
 
 // untaken refuses the request of a new instance whose title is taken: as a
 // request, it would change the present one.
-func (m *master) untaken(ctx context.Context, p Principal, q instanceRequest) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
-		return err
+func untaken(r store.Reader, q instanceRequest, by asker) error {
+	if q.Shared {
+		return untakenShared(r, q, by)
 	}
-	return m.store.View(ctx, func(r store.Reader) error {
-		if q.Shared {
-			return m.untakenShared(r, q)
-		}
-		found, err := findInstance(r, "", q.Reference)
-		if found != nil {
-			err = conflict("There is an instance %q already, in partition %q of computer %q: change it, or choose another title",
-				q.Reference, found.Reference, found.Computer)
-		}
-		return err
-	})
+	found, err := findInstance(r, by.tree, q.Reference)
+	if found != nil {
+		err = conflict("There is an instance %q already, in partition %q of computer %q: change it, or choose another title",
+			q.Reference, found.Reference, found.Computer)
+	}
+	return err
 }
 
-func (m *master) untakenShared(r store.Reader, q instanceRequest) error {
-	shared, err := r.SharedByKey("_" + q.Reference)
+func untakenShared(r store.Reader, q instanceRequest, by asker) error {
+	shared, err := r.SharedByKey(by.tree + "_" + q.Reference)
 	if err != nil {
 		return err
 	}

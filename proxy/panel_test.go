@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,10 +13,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
 // act sends an action of the panel and returns the answer, decoded.
@@ -506,4 +511,99 @@ func TestSchemasComeFromPublicAddresses(t *testing.T) {
 	require.Equal(t, 404, read(named, "http://localhost:"+port+"/web").Code)
 	_, err = Open(t.Context(), "", WithSchemaHosts(""))
 	require.Error(t, err)
+}
+
+// TestPanelRequestsAreNew has many persons request the same title at once.
+func TestPanelRequestsAreNew(t *testing.T) {
+	m := newMaster(t)
+	m.layout("computer", 10)
+	var granted atomic.Int32
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			body := fmt.Sprintf(`{"title": "web", "release": "r", "parameters": {"by": "%d"}}`, i)
+			r := httptest.NewRequest(http.MethodPost, "/panel/api/request", strings.NewReader(body))
+			r.Host = "localhost:5000"
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			m.server.ServeHTTP(w, r)
+			if w.Code == 200 {
+				granted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, granted.Load())
+	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Total)
+}
+
+// FuzzPanel sends what a page never would: nothing makes the master fail or
+// panic.
+func FuzzPanel(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"request", `{"title": "a", "release": "r", "parameters": {"k": "v"}}`}, {"change", `{"computer": "computer", "partition": "p0", "state": "stopped"}`},
+		{"change", `{"computer": "computer", "key": "_s", "parameters": {}, "version": ""}`}, {"supply", `{"computer": "computer", "release": "x", "state": "available"}`},
+		{"rename", `{"computer": "computer", "partition": "p0", "title": "web", "new_title": "é"}`}, {"bang", `{"computer": "computer", "partition": "p0"}`},
+		{"validate", `{"release": "r", "entry": "e", "parameters": [1e999]}`}, {"instance?computer=computer&partition=p0", ""},
+		{"services?q=%ff&offset=-9", ""}, {"shared?computer=computer&key=%00", ""}, {"public/../../etc/passwd", ""}, {"schema?release=r&entry=", ""},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	s, err := Open(f.Context(), "", WithPublicDirectory(f.TempDir()))
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, s.Close()) })
+	partitions := []partitionConfiguration{{reference: "p0"}, {reference: "p1"}, {reference: "p2"}}
+	require.NoError(f, s.master.format(f.Context(), Principal{}, computerConfiguration{reference: "computer", partitions: partitions}))
+	f.Fuzz(func(t *testing.T, call, body string) {
+		target := &url.URL{Path: "/panel/api/" + call}
+		if path, query, found := strings.Cut(call, "?"); found {
+			target = &url.URL{Path: "/panel/api/" + path, RawQuery: query}
+		}
+		if rest, found := strings.CutPrefix(call, "public/"); found {
+			target = &url.URL{Path: "/panel/public/" + rest}
+		}
+		method := http.MethodGet
+		if body != "" {
+			method = http.MethodPost
+		}
+		r := &http.Request{
+			Method: method, URL: target, Host: "localhost", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+		}
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r.WithContext(t.Context()))
+		require.Less(t, w.Code, 500, "%s", w.Body)
+		require.True(t, w.Code != 200 || !strings.HasPrefix(target.Path, "/panel/public/"), "nothing is in the public directory")
+	})
+}
+
+// BenchmarkPanelServices reads the first page of a long list, as a page does
+// every few seconds.
+func BenchmarkPanelServices(b *testing.B) {
+	for _, n := range []int{100, 10000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s, err := Open(b.Context(), "")
+			require.NoError(b, err)
+			b.Cleanup(func() { require.NoError(b, s.Close()) })
+			require.NoError(b, s.master.store.Update(b.Context(), func(t store.Tx) error {
+				c, err := t.EnsureComputer("computer")
+				if err != nil {
+					return err
+				}
+				for i := range n {
+					p, err := t.InsertPartition(c, fmt.Sprintf("p%d", i))
+					if err != nil {
+						return err
+					}
+					if err := t.Occupy(p, &store.Instance{Title: fmt.Sprintf("t%d", i), Release: "r", Type: "t", State: "started"}); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+			for b.Loop() {
+				require.Equal(b, 200, get(s, "/panel/api/services").Code)
+			}
+		})
+	}
 }

@@ -35,6 +35,8 @@ type instanceRequest struct {
 	State string
 	// Shared asks for a shared instance.
 	Shared bool
+	// New refuses a request that would change an instance that is there.
+	New bool
 	// Claim is the partition that the Authorization header names; Computer
 	// and Partition are those of the form.
 	Claim               claim
@@ -134,6 +136,11 @@ func (m *master) grant(ctx context.Context, p Principal, q instanceRequest, answ
 		by, err := m.whoAsks(t, q)
 		if err != nil {
 			return err
+		}
+		if q.New {
+			if err := untaken(t, q, by); err != nil {
+				return err
+			}
 		}
 		ask := m.requestInstance
 		if q.Shared {
