@@ -75,7 +75,9 @@ func WithMetricsFrom(networks ...netip.Prefix) Option {
 
 // forwardingHeaders are those that reverse proxies add: behind one, the address of
 // a connection says nothing of the caller.
-var forwardingHeaders = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"}
+var forwardingHeaders = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip", "Via",
+}
 
 // mayWatch tells whether a caller may read the metrics.
 func (s *Server) mayWatch(r *http.Request) bool {

@@ -45,7 +45,7 @@ func (s *Server) callOf(r *http.Request) calledAs {
 		verb = r.Method
 	}
 	switch {
-	case strings.HasPrefix(path, jsonPrefix), path == jsonPagePath:
+	case strings.HasPrefix(path, jsonPrefix), path == jsonPagePath, path+"/" == jsonPagePath:
 		return calledAs{"jsonapi", verb}
 	case path == "/hateoas", strings.HasPrefix(path, "/hateoas/"):
 		return calledAs{"hateoas", verb}

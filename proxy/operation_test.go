@@ -402,6 +402,7 @@ func TestWhoMayReadTheMetrics(t *testing.T) {
 		{"nonsense", "", 403},
 		{"127.0.0.1:1", "X-Forwarded-For", 403},
 		{"127.0.0.1:1", "Forwarded", 403},
+		{"127.0.0.1:1", "X-Forwarded-Prefix", 403},
 		{"192.0.2.7:1", "Via", 403},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -558,6 +559,23 @@ type failing struct{}
 
 func (failing) Authenticate(*http.Request) (Principal, error) { panic("a bug\nforged\x1b[0m") }
 
+// Whatever a query is, the log shows it on one line, shortened, and no value of an
+// unknown field.
+func FuzzLoggedQuery(f *testing.F) {
+	for _, seed := range []string{"", "a=b", "computer_id=c&x", "url=https%3A%2F%2Fu:p@h/&state=%zz", "&&=&=a", "partition_parameter_xml=<a>\n"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		text := loggedURI(&url.URL{Path: "/x", RawQuery: query})
+		require.LessOrEqual(t, len(text), maxLogged+3)
+		require.NotContains(t, fmt.Sprintf("%q", text), "\n")
+		hidden := loggedURI(&url.URL{Path: "/x", RawQuery: "unknown=" + strings.ReplaceAll(query, "&", "")})
+		if strings.ReplaceAll(query, "&", "") != "" {
+			require.Equal(t, "/x?unknown=***", hidden)
+		}
+	})
+}
+
 // Failures name the path that the caller wrote, on one line too.
 func TestFailuresInTheLogCannotBeForged(t *testing.T) {
 	var log bytes.Buffer
@@ -571,6 +589,17 @@ func TestFailuresInTheLogCannotBeForged(t *testing.T) {
 		require.Equal(t, 2, strings.Count(log.String(), "\n"), log.String())
 		require.NotContains(t, log.String(), "\x1b")
 	}
+}
+
+// BenchmarkCounting is what the metrics add to each call.
+func BenchmarkCounting(b *testing.B) {
+	m := newMetrics()
+	b.ReportAllocs()
+	b.RunParallel(func(p *testing.PB) {
+		for p.Next() {
+			m.called(calledAs{"slaptool", "getFullComputerInformation"}, 200, time.Millisecond)
+		}
+	})
 }
 
 // Probes do not fill the log.
