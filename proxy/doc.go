@@ -212,7 +212,7 @@
 // Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. The recorded
 // exchanges of the clients 1.6.10 and 1.26.1 with the proxies 1.6.10 and 1.26.1, by
 // the slap tool and by HATEOAS, are replayed by the tests. Where the two generations
-// differ, it answers as 1.26.1 does; rows O1 to O6 tell where. Answers are equal byte
+// differ, it answers as 1.26.1 does; rows O1 to O8 tell where. Answers are equal byte
 // by byte, and the same events change the same timestamps as with 1.26.1, with
 // these exceptions, which follow the decisions in parentheses:
 //
@@ -315,7 +315,7 @@
 //
 // All recorded exchanges with the reference's proxy 1.26.1 are replayed by the
 // tests. Answers are equal byte by byte, timestamps aside, with these exceptions
-// and with those of rows H and N:
+// and with that of row H:
 //
 //   - J1. Pages that tell that there is no such path or method use words of our own.
 //   - J2. Partitions without ip_list, and addresses without netmask or
