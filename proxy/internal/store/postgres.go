@@ -50,7 +50,7 @@ const (
 	// sessionSettings are those of each connection. A proxy that stops in the
 	// middle of an update gives way to the others; a commit is durable when it is
 	// answered, on more servers than one if the server is set so.
-	sessionSettings = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '30s'; " +
+	sessionSettings = "SET idle_in_transaction_session_timeout = '30s'; SET lock_timeout = '45s'; " +
 		"SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 	// attempts is how often a transaction is begun whose connection turns out to
 	// be dead.
