@@ -28,6 +28,8 @@ finished. These keys of [slapproxy] have no option or are the same as one:
 
   tls_certificate_file, tls_key_file   PEM files, read again when they change
   allowed_hosts       other names that the master is called by
+  public_directory_path   absolute directory whose files /panel/public/ serves
+  schema_hosts        hosts without public address that the panel reads schemas from
   metrics_from        addresses and networks that may read /metrics, besides this machine
   max_body_size       bytes of one call (16777216)
   max_body_memory     bytes of large calls held at once (67108864)
@@ -61,6 +63,8 @@ type proxySettings struct {
 	products             string
 	logFile              string
 	allowedHosts         string
+	publicDirectory      string
+	schemaHosts          string
 	multimaster          []string // sections
 	inherited            []net.Listener
 	socketMode           string
@@ -109,6 +113,7 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 		return err // log_file of [slapos] would be another program's, and so on
 	}
 	return fillFrom(file, section, map[string]*string{
+		"public_directory_path": &s.publicDirectory, "schema_hosts": &s.schemaHosts,
 		"log_file": &s.logFile, "socket_mode": &s.socketMode, "metrics_from": &s.metricsFrom,
 		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
 		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies,
@@ -198,6 +203,8 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 		proxy.WithComputerID(s.computerID),
 		proxy.WithSoftwareProducts(products...),
 		proxy.WithLogger(a.log.With(logfmt.LoggerKey, "werkzeug")),
+		proxy.WithPublicDirectory(a.expandHome(s.publicDirectory)),
+		proxy.WithSchemaHosts(strings.FieldsFunc(s.schemaHosts, isSeparator)...),
 	}
 	operation, err := s.operation(a)
 	if err != nil {
