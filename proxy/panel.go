@@ -5,6 +5,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -135,6 +136,7 @@ func (s *Server) servePublic(w http.ResponseWriter, r *http.Request, p Principal
 	h := w.Header()
 	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": path.Base(name)}))
 	h.Set("Cache-Control", "no-cache")
+	h.Set("Etag", fmt.Sprintf(`"%x-%x"`, info.ModTime().UnixNano(), info.Size()))
 	h.Set("Content-Type", contentType(name))
 	http.ServeContent(w, r, "", info.ModTime(), file)
 	return nil

@@ -269,3 +269,74 @@ func (s *panelStage) destroys() {
 	s.choose("All services")
 	s.sees("Nothing was requested yet.")
 }
+
+// TestPanelRefusalsInABrowser meets what goes wrong, and what other people's
+// instances may write: it is told in place, and nothing is lost or run.
+func TestPanelRefusalsInABrowser(t *testing.T) {
+	s := newPanelStage(t, 1200, 800)
+	ctx := t.Context()
+	const plain = "http://release.invalid/plain.cfg"
+	s.master.Supply(t, "computer", plain)
+	order := s.master.Client.OpenOrder()
+	for _, title := range []string{"one", "two"} {
+		_, err := order.Request(ctx, slap.Request{SoftwareRelease: plain, Reference: title, Parameters: slap.Parameters{"_": `{"id": 12345678901234567890, "t": [1]}`}})
+		require.NoError(t, err)
+	}
+	one := s.master.Client.PartitionReference("computer", "slappart0")
+	require.NoError(t, one.SetConnectionParameters(ctx, slap.Parameters{
+		"script": "javascript:alert(1)", "html": "<img src=x onerror=alert(1)>", "database": "postgres://me:hidden@host/db", "site": "https://site.example/?a=1&b=2",
+	}))
+	s.call("Page.navigate", map[string]any{"url": s.base + "panel/#/instance/computer/slappart0"}, nil)
+	s.heading("one")
+	s.sees("<img src=x onerror=alert(1)>")
+	require.Equal(t, false, s.eval("document.body.innerText.includes('hidden')"))
+	require.EqualValues(t, 1, s.eval("document.querySelectorAll('td a').length"), "only web addresses are links")
+	require.EqualValues(t, 0, s.eval("document.querySelectorAll('main img').length"))
+
+	// A title that is taken is refused inside the dialog.
+	s.choose("Rename")
+	s.fill("e.id === 'dialog-input'", "two")
+	s.press("Enter")
+	s.sees(`There is an instance "two" already`)
+	s.fill("e.id === 'dialog-input'", "uno")
+	s.press("Enter")
+	s.heading("uno")
+
+	// Large numbers stay what they are, without a form.
+	s.choose("Change parameters")
+	s.heading("Change uno")
+	s.sees("No form:")
+	require.Equal(t, `{"id": 12345678901234567890, "t": [1]}`, s.eval("document.querySelector('#json').value"))
+	s.fill("e.id === 'json'", "{not json")
+	s.choose("Save")
+	s.sees("This is not JSON")
+
+	// What somebody else changed meanwhile is not overwritten.
+	s.fill("e.id === 'json'", `{"id": 12345678901234567891}`)
+	_, err := order.Request(ctx, slap.Request{SoftwareRelease: plain, Reference: "uno", Parameters: slap.Parameters{"_": `{"other": true}`}})
+	require.NoError(t, err)
+	s.choose("Save")
+	s.sees("The parameters were changed meanwhile")
+	require.Equal(t, `{"id": 12345678901234567891}`, s.eval("document.querySelector('#json').value"), "what was typed is kept")
+	s.choose("Cancel")
+
+	// A request that cannot be granted keeps the form.
+	s.eval("location.hash = '#/request?release=' + encodeURIComponent(" + quoted(plain) + ")")
+	s.heading("Request an instance")
+	s.sees("No form:")
+	s.fill("e.id === 'title'", "two")
+	s.choose("Request")
+	s.sees(`There is an instance "two" already`)
+	s.fill("e.id === 'title'", "a shared one")
+	s.tabTo("e.id === 'shared'")
+	s.press(" ")
+	s.choose("Request")
+	s.heading("a shared one")
+	s.sees("Served by")
+	s.choose("Destroy")
+	s.tabTo("e.textContent === 'Destroy' && e.closest('dialog')")
+	s.press("Enter")
+	s.sees("wanted: destroyed")
+	s.shot("shared")
+	s.clean()
+}

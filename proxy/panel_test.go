@@ -150,6 +150,7 @@ func TestPublicDirectory(t *testing.T) {
 	require.Equal(t, "attachment; filename=a.cfg.json", w.Header().Get("Content-Disposition"))
 	require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 	require.Equal(t, 206, get(m.server, "/panel/public/software/a.cfg.json", "Range", "bytes=2-5").Code)
+	require.Equal(t, 304, get(m.server, "/panel/public/software/a.cfg.json", "If-None-Match", w.Header().Get("Etag")).Code)
 	require.Equal(t, 304, get(m.server, "/panel/public/software/a.cfg.json", "If-Modified-Since", w.Header().Get("Last-Modified")).Code)
 	w = get(m.server, "/panel/public/page%20%C3%A9.html")
 	require.Equal(t, 200, w.Code)
