@@ -207,6 +207,15 @@
 // X-Forwarded-Proto and X-Forwarded-Prefix, and the host that the front proxy passes
 // as Host. From everybody else these headers are ignored.
 //
+// # Network cache
+//
+// Below /shacache (WithShacache) content is kept under its SHA-512 and, under keys,
+// signed entries about content, for nodes that share what they built and downloaded.
+// What is missing is asked for from the network cache above, if there is one, and
+// kept; content that is not what its name says is refused. Uploads go to the disk as
+// they come and get their names when they are whole. Signatures are for the readers:
+// whoever reaches the master may put entries.
+//
 // # Compatibility
 //
 // Clients and nodes of slapos.core 1.6.10 and 1.26 work with it. The recorded
@@ -284,6 +293,9 @@
 //     everybody.
 //   - The HTTP proxy shows requested sites only, refuses what leads elsewhere with
 //     403, passes paths on as they are escaped, and refuses bad ports with 400.
+//   - The network cache keeps the entries of a key, newest first, where the reference
+//     replaces them; serves them as JSON; and takes no other names than a SHA-512 in
+//     lower case, and keys that are one segment and begin with no dot.
 //   - What another master refuses is 404 or 408 as it said, else 502, where the
 //     reference answers 500. Its certificate is verified unless told otherwise.
 //   - A master that the filter names and the configuration does not is never asked

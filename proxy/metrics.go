@@ -53,6 +53,8 @@ func (s *Server) callOf(r *http.Request) calledAs {
 		return calledAs{"panel", verb}
 	case strings.HasPrefix(path, relayPrefix):
 		return calledAs{"http_proxy", verb}
+	case strings.HasPrefix(path, shacachePrefix):
+		return calledAs{"shacache", verb}
 	}
 	return calledAs{"other", verb}
 }

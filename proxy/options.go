@@ -22,6 +22,7 @@ type config struct {
 	allowedHosts  []string
 	frontProxies  []netip.Prefix
 	noHTTPProxy   bool
+	shacache      Shacache
 	products      []Product
 	multimaster   []OtherMaster
 	logger        *slog.Logger

@@ -34,6 +34,7 @@ type Server struct {
 	// stopping counts the Serve that wait for the last calls.
 	stopping atomic.Int32
 	relays   *http.Transport
+	shacache *shacache
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -75,7 +76,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	}
 	s := &Server{
 		config: c, database: databasePath,
-		tool: slapTool(), json: jsonMethods(), relays: newRelayTransport(),
+		tool: slapTool(), json: jsonMethods(), relays: newRelayTransport(), shacache: newShacache(c.shacache, c.logger),
 		metrics: newMetrics(), bodies: newBodyBudget(max(c.limits.Bodies, c.maxBody)),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
@@ -115,7 +116,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = s.behind(r)
 	recorder := &recorder{ResponseWriter: w}
 	s.metrics.inFlight.Add(1)
+	whole := r.Body
 	body := s.bodies.bound(w, r, s.config.maxBody)
+	if uploads(r) {
+		r.Body = whole // it goes to the disk as it comes, and is bounded there
+	}
 	defer func() {
 		body.release()
 		took := time.Since(start)
@@ -169,6 +174,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if strings.HasPrefix(path, relayPrefix) && !s.config.noHTTPProxy {
 		return s.serveHTTPProxy(w, r, p)
+	}
+	if strings.HasPrefix(path, shacachePrefix) {
+		return s.serveShacache(w, r, p)
 	}
 	if path == "/getRunId" {
 		if answered, err := allow(w, r, http.MethodGet); answered || err != nil {

@@ -70,3 +70,31 @@ func (p *patient) Read(b []byte) (int, error) {
 	defer p.timer.Stop()
 	return p.Reader.Read(b)
 }
+
+// pacedReader reads the body of a call that may take its time as long as it comes.
+type pacedReader struct {
+	io.Reader
+	control *http.ResponseController
+}
+
+// Read reads the next piece.
+func (p pacedReader) Read(b []byte) (int, error) {
+	if err := extend(p.control.SetReadDeadline); err != nil {
+		return 0, err
+	}
+	return p.Reader.Read(b)
+}
+
+// pacedWriter writes an answer that may take its time as long as it is taken.
+type pacedWriter struct {
+	http.ResponseWriter
+	control *http.ResponseController
+}
+
+// Write writes the next piece.
+func (p pacedWriter) Write(b []byte) (int, error) {
+	if err := errors.Join(extend(p.control.SetWriteDeadline), extend(p.control.SetReadDeadline)); err != nil {
+		return 0, err
+	}
+	return p.ResponseWriter.Write(b)
+}

@@ -1,0 +1,258 @@
+package proxy
+
+import (
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// testCache is a master with a network cache.
+type testCache struct {
+	*testMaster
+	content, metadata string
+}
+
+func newCache(t *testing.T, c Shacache) testCache {
+	t.Helper()
+	dir := t.TempDir()
+	c.Content, c.Metadata = filepath.Join(dir, "data"), filepath.Join(dir, "dir")
+	return testCache{newMaster(t, WithShacache(c)), c.Content, c.Metadata}
+}
+
+func (c testCache) send(method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	c.t.Helper()
+	r := httptest.NewRequest(method, "/shacache/"+path, strings.NewReader(body))
+	r.Host = "localhost"
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	c.server.ServeHTTP(w, r)
+	return w
+}
+
+func (c testCache) put(key, entry string) *httptest.ResponseRecorder {
+	return c.send("PUT", "dir/"+key, entry, "Content-Type", "application/json")
+}
+
+func (c testCache) write(key, text string) {
+	c.t.Helper()
+	require.NoError(c.t, os.MkdirAll(c.metadata, 0o755))
+	require.NoError(c.t, os.WriteFile(filepath.Join(c.metadata, key), []byte(text), 0o644))
+}
+
+func sha(text string) string {
+	sum := sha512.Sum512([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// entryOf is an entry about content, as it is sent: JSON in JSON.
+func entryOf(t *testing.T, content, signature string) string {
+	t.Helper()
+	inner, err := json.Marshal(map[string]string{"sha512": sha(content), "url": "http://x/" + content})
+	require.NoError(t, err)
+	outer, err := json.Marshal([]string{string(inner), signature})
+	require.NoError(t, err)
+	return string(outer)
+}
+
+// The names of the subtests are those of the items in web.md 11, of the reference's
+// test_slapproxy_shacache.py.
+func TestShacache(t *testing.T) {
+	t.Run("five 503", func(t *testing.T) {
+		for _, m := range []*testMaster{newMaster(t), newMaster(t, WithShacache(Shacache{Content: t.TempDir()}))} {
+			c := testCache{testMaster: m}
+			for _, call := range [][2]string{{"GET", "cache/" + sha("x")}, {"POST", "cache"}, {"GET", "dir/k"}, {"PUT", "dir/k"}, {"POST", "update"}} {
+				w := c.send(call[0], call[1], "")
+				require.Equal(t, 503, w.Code, call)
+				require.Contains(t, w.Body.String(), "Shacache not configured")
+			}
+		}
+	})
+	t.Run("upload, download and 404", func(t *testing.T) {
+		c := newCache(t, Shacache{})
+		require.Equal(t, 404, c.send("GET", "cache/"+sha("data"), "").Code)
+		for _, path := range []string{"cache", "cache/", "cache"} {
+			w := c.send("POST", path, "data", "Content-Type", "text/anything")
+			require.Equal(t, 201, w.Code)
+			require.Equal(t, sha("data"), w.Body.String())
+		}
+		w := c.send("GET", "cache/"+sha("data"), "")
+		require.Equal(t, 200, w.Code)
+		require.Equal(t, "data", w.Body.String())
+		require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
+		require.Contains(t, w.Header().Get("Content-Disposition"), "attachment")
+		require.Equal(t, "bytes", w.Header().Get("Accept-Ranges"))
+		require.NotEmpty(t, w.Header().Get("Last-Modified"))
+		tag := w.Header().Get("ETag")
+		require.Equal(t, 304, c.send("GET", "cache/"+sha("data"), "", "If-None-Match", tag).Code)
+		w = c.send("GET", "cache/"+sha("data"), "", "Range", "bytes=2-")
+		require.Equal(t, 206, w.Code)
+		require.Equal(t, "ta", w.Body.String())
+		require.Empty(t, c.send("HEAD", "cache/"+sha("data"), "").Body.String())
+		files, err := os.ReadDir(c.content)
+		require.NoError(t, err)
+		require.Len(t, files, 1, "nothing is left of uploads")
+	})
+	t.Run("PUT with a wrong digest", func(t *testing.T) {
+		c := newCache(t, Shacache{})
+		w := c.send("PUT", "cache/"+sha("data"), "other")
+		require.Equal(t, 400, w.Code)
+		require.Contains(t, w.Body.String(), "Checksum mismatch")
+		require.Equal(t, 404, c.send("GET", "cache/"+sha("data"), "").Code)
+		w = c.send("PUT", "cache/"+sha("data"), "data")
+		require.Equal(t, 201, w.Code)
+		require.Equal(t, sha("data"), w.Body.String())
+		files, err := os.ReadDir(c.content)
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+	})
+	t.Run("PUT dir", func(t *testing.T) {
+		c := newCache(t, Shacache{})
+		require.Equal(t, 404, c.send("GET", "dir/k", "").Code)
+		require.Equal(t, 415, c.send("PUT", "dir/k", `["a","b"]`).Code)
+		require.Equal(t, 415, c.send("PUT", "dir/k", `["a","b"]`, "Content-Type", "text/plain").Code)
+		for _, body := range []string{`{"a":1}`, `"ab"`, `["a"]`, `["a","b","c"]`, `null`} {
+			w := c.put("k", body)
+			require.Equal(t, 400, w.Code, body)
+			require.Contains(t, w.Body.String(), "Invalid entry format")
+		}
+		require.Equal(t, 400, c.put("k", `["a",`).Code)
+		w := c.put("file-urlmd5:0a", entryOf(t, "one", "s"))
+		require.Equal(t, 201, w.Code)
+		require.Empty(t, w.Body.String())
+		require.FileExists(t, filepath.Join(c.metadata, "file-urlmd5:0a"))
+		require.JSONEq(t, "["+entryOf(t, "one", "s")+"]", c.send("GET", "dir/file-urlmd5:0a", "").Body.String())
+		// The newest comes first, and the same entry signed again replaces itself.
+		c.put("file-urlmd5:0a", entryOf(t, "two", "s"))
+		c.put("file-urlmd5:0a", entryOf(t, "one", "again"))
+		require.JSONEq(t, "["+entryOf(t, "one", "again")+","+entryOf(t, "two", "s")+"]", c.send("GET", "dir/file-urlmd5:0a", "").Body.String())
+	})
+	t.Run("update without upstream", func(t *testing.T) {
+		c := newCache(t, Shacache{})
+		require.JSONEq(t, `{"removed":[],"updated":[]}`, c.send("POST", "update", "").Body.String())
+		c.send("POST", "cache", "here")
+		here, gone := entryOf(t, "here", "s"), entryOf(t, "gone", "s")
+		c.write("kept", "["+here+"]")
+		c.write("shortened", "["+gone+","+here+","+`[1,2], "x", ["not json",""]`+"]")
+		c.write("orphan", "["+gone+"]")
+		c.write("pair", gone) // a bare pair, no list of pairs
+		c.write("object", `{}`)
+		c.write("empty", `[]`)
+		c.write("unreadable", `[`)
+		require.JSONEq(t, `{"removed":["object","orphan","pair","shortened"],"updated":[]}`, c.send("POST", "update", "").Body.String())
+		require.JSONEq(t, "["+here+"]", c.send("GET", "dir/shortened", "").Body.String())
+		require.Equal(t, 404, c.send("GET", "dir/orphan", "").Code)
+		for _, key := range []string{"kept", "empty", "unreadable"} {
+			require.FileExists(t, filepath.Join(c.metadata, key))
+		}
+	})
+	t.Run("upstream", func(t *testing.T) {
+		asked := map[string]int{}
+		above := serveMaster(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked[r.URL.Path]++
+			switch r.URL.Path {
+			case "/cache/" + sha("content"):
+				_, _ = io.WriteString(w, "content")
+			case "/cache/" + sha("forged"):
+				_, _ = io.WriteString(w, "something else")
+			case "/cache/" + sha("broken"):
+				w.WriteHeader(500)
+			case "/cache/" + sha("elsewhere"):
+				http.Redirect(w, r, "/cache/"+sha("content"), 302)
+			case "/dir/pypi:known=1":
+				_, _ = io.WriteString(w, `[["entry",  "signature"]]`)
+			case "/dir/empty":
+				_, _ = io.WriteString(w, `[]`)
+			case "/dir/broken":
+				w.WriteHeader(500)
+			case "/dir/nonsense":
+				_, _ = io.WriteString(w, `<html>`)
+			default:
+				w.WriteHeader(404)
+			}
+		}))
+		c := newCache(t, Shacache{UpstreamCache: above + "cache", UpstreamDir: above + "dir/"})
+		for range 2 {
+			require.Equal(t, "content", c.send("GET", "cache/"+sha("content"), "").Body.String())
+			require.Equal(t, `[["entry",  "signature"]]`, c.send("GET", "dir/pypi:known=1", "").Body.String())
+		}
+		require.Equal(t, 1, asked["/cache/"+sha("content")], "a local hit needs no upstream")
+		require.Equal(t, 1, asked["/dir/pypi:known=1"])
+		for path, status := range map[string]int{
+			"cache/" + sha("none"): 404, "cache/" + sha("forged"): 502, "cache/" + sha("broken"): 502, "cache/" + sha("elsewhere"): 502,
+			"dir/none": 404, "dir/broken": 502, "dir/nonsense": 502,
+		} {
+			require.Equal(t, status, c.send("GET", path, "").Code, path)
+		}
+		require.Contains(t, c.send("GET", "dir/broken", "").Body.String(), "Upstream returned 500")
+		require.NoFileExists(t, filepath.Join(c.content, sha("forged")))
+
+		for _, key := range []string{"stale", "empty", "broken", "nonsense", "pypi:known=1"} {
+			c.write(key, `["old"]`)
+		}
+		require.JSONEq(t, `{"removed":["empty","stale"],"updated":["pypi:known=1"]}`, c.send("POST", "update", "").Body.String())
+		require.Equal(t, `[["entry",  "signature"]]`, c.send("GET", "dir/pypi:known=1", "").Body.String())
+		require.FileExists(t, filepath.Join(c.metadata, "broken"))
+
+		half := newCache(t, Shacache{UpstreamCache: "http://127.0.0.1:9"})
+		w := half.send("GET", "cache/"+sha("x"), "")
+		require.Equal(t, 502, w.Code)
+		require.Contains(t, w.Body.String(), "Upstream error")
+		require.Equal(t, 404, half.send("GET", "dir/x", "").Code)
+	})
+	t.Run("methods", func(t *testing.T) {
+		c := newCache(t, Shacache{})
+		for _, call := range [][2]string{{"GET", "cache"}, {"POST", "dir/x"}, {"GET", "update"}, {"DELETE", "cache/" + sha("x")}} {
+			require.Equal(t, 405, c.send(call[0], call[1], "").Code, call)
+		}
+	})
+}
+
+// No name leads out of the directories, and none is that of a file being written.
+func TestShacacheNames(t *testing.T) {
+	c := newCache(t, Shacache{})
+	require.NoError(t, os.MkdirAll(c.content, 0o755))
+	secret := filepath.Join(filepath.Dir(c.content), "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("secret"), 0o600))
+	for _, name := range []string{
+		"..%2Fsecret", "%2e%2e/secret", "%2e%2e", ".hidden", "a%2Fb", "a/b", "%00", "a%0ab", "..%5Csecret", strings.Repeat("x", 201),
+	} {
+		for _, part := range []string{"cache/", "dir/"} {
+			for _, method := range []string{"GET", "PUT"} {
+				w := c.send(method, part+name, `["a","b"]`, "Content-Type", "application/json")
+				require.Equal(t, 404, w.Code, "%s %s%s", method, part, name)
+			}
+		}
+	}
+	require.Equal(t, 404, c.send("GET", "cache/"+strings.ToUpper(sha("x")), "").Code)
+	require.NoError(t, os.MkdirAll(filepath.Join(c.metadata, "directory"), 0o755))
+	require.Equal(t, 404, c.send("GET", "dir/directory", "").Code)
+	require.Equal(t, 403, c.send("POST", "cache", "x", "Origin", "http://evil.example").Code)
+}
+
+// Content is larger than other bodies may be, and bounded by itself.
+func TestShacacheSizes(t *testing.T) {
+	c := newCache(t, Shacache{MaxContent: 3 << 20})
+	c.server.config.maxBody = 1 << 20
+	large := strings.Repeat("x", 2<<20)
+	w := c.send("POST", "cache", large)
+	require.Equal(t, 201, w.Code)
+	require.Equal(t, large, c.send("GET", "cache/"+sha(large), "").Body.String())
+	huge := strings.Repeat("x", 3<<20+1)
+	require.Equal(t, 413, c.send("POST", "cache", huge).Code)
+	require.Equal(t, 413, c.send("PUT", "cache/"+sha(huge), huge).Code)
+	require.Equal(t, 413, c.put("k", `["`+large+`",""]`).Code)
+	files, err := os.ReadDir(c.content)
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+}
