@@ -49,8 +49,8 @@
 // # PostgreSQL
 //
 // The address postgres://user@host:5432/database?sslmode=verify-full (or
-// postgresql://) in the place of a path keeps the state in a database on a server,
-// version 12 or newer. Any number of masters on any machines may then serve one
+// postgresql://) in the place of a path keeps the state in a database on a server;
+// the tests use version 15. Any number of masters on any machines may then serve one
 // cluster behind a balancer that sends calls to either, and each may be killed:
 //
 //   - Changes of all masters run one after another, under the lock of one row, and are
