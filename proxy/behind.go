@@ -1,11 +1,9 @@
 package proxy
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 )
 
 // This file is about front proxies: servers that callers see instead of this
@@ -23,24 +21,6 @@ func WithTrustedProxies(networks ...netip.Prefix) Option {
 		c.frontProxies = append(c.frontProxies, networks...)
 		return nil
 	}
-}
-
-// ParseTrustedProxies reads the configuration key trusted_proxies: addresses and
-// networks such as 10.0.0.0/8, between spaces or commas.
-func ParseTrustedProxies(text string) ([]netip.Prefix, error) {
-	var networks []netip.Prefix
-	for _, field := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n,", r) }) {
-		network, err := netip.ParsePrefix(field)
-		if err != nil {
-			address, errAddress := netip.ParseAddr(field)
-			if errAddress != nil {
-				return nil, fmt.Errorf("trusted_proxies: %q is no address and no network", field)
-			}
-			network = netip.PrefixFrom(address, address.BitLen())
-		}
-		networks = append(networks, network)
-	}
-	return networks, nil
 }
 
 // behind returns a request without what somebody who is not trusted says about how

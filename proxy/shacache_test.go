@@ -168,7 +168,7 @@ func TestShacache(t *testing.T) {
 			case "/cache/" + sha("broken"):
 				w.WriteHeader(500)
 			case "/cache/" + sha("elsewhere"):
-				http.Redirect(w, r, "/cache/"+sha("content"), 302)
+				http.Redirect(w, r, "/cache/"+sha("content"), http.StatusFound)
 			case "/dir/pypi:known=1":
 				_, _ = io.WriteString(w, `[["entry",  "signature"]]`)
 			case "/dir/empty":

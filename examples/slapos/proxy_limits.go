@@ -46,21 +46,21 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 	if body > 0 {
 		opts = append(opts, proxy.WithMaxBody(body))
 	}
-	networks, err := networksOf(s.metricsFrom)
+	networks, err := networksOf("metrics_from", s.metricsFrom)
 	if err != nil {
 		return nil, err
 	}
 	return append(opts, proxy.WithMetricsFrom(networks...)), nil
 }
 
-// networksOf reads addresses and networks such as 192.0.2.0/24.
-func networksOf(text string) (networks []netip.Prefix, err error) {
+// networksOf reads a key with addresses and networks such as 192.0.2.0/24.
+func networksOf(key, text string) (networks []netip.Prefix, err error) {
 	for _, word := range strings.FieldsFunc(text, isSeparator) {
 		network, err := netip.ParsePrefix(word)
 		if err != nil {
 			address, err := netip.ParseAddr(word)
 			if err != nil {
-				return nil, fmt.Errorf("metrics_from: %q is neither an address nor a network", word)
+				return nil, fmt.Errorf("%s: %q is neither an address nor a network", key, word)
 			}
 			network = netip.PrefixFrom(address.WithZone(""), address.BitLen())
 		}

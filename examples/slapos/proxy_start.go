@@ -30,11 +30,27 @@ finished. These keys of [slapproxy] have no option or are the same as one:
   allowed_hosts       other names that the master is called by
   public_directory_path   absolute directory whose files /panel/public/ serves
   schema_hosts        hosts without public address that the panel reads schemas from
+  trusted_proxies     addresses and networks of front proxies, whose X-Forwarded-Proto
+                      and X-Forwarded-Prefix are believed
+  http_proxy          false: /http_proxy does not show the sites of front ends
+  shacache_content_directory, shacache_metadata_directory
+                      directories of the network cache; without both there is none
+  shacache_upstream_cache_url, shacache_upstream_dir_url
+                      network cache that is asked for what is missing
   metrics_from        addresses and networks that may read /metrics, besides this machine
   max_body_size       bytes of one call (16777216)
   max_body_memory     bytes of large calls held at once (67108864)
   shutdown_timeout    seconds that running calls may take at the end (10)
   shutdown_delay      seconds that /readyz is 503 before connections are refused (0)
+
+Each section [multimaster/URL] names another master, which serves requests whose filter has
+that URL as master_url, or whose release is in its list. Its keys:
+
+  software_release_list   URLs of releases, one on each line
+  key, cert           PEM files of the client certificate; https masters need them
+  computer, partition on whose behalf requests are made there
+  master_ca_file      authorities that its certificate is verified against
+  master_verify       false: any certificate is accepted
 
 /healthz and /readyz are for balancers, /metrics for Prometheus.
 
@@ -65,7 +81,10 @@ type proxySettings struct {
 	allowedHosts         string
 	publicDirectory      string
 	schemaHosts          string
-	multimaster          []string // sections
+	multimaster          []proxy.OtherMaster
+	trustedProxies       string
+	noHTTPProxy          bool
+	shacache             proxy.Shacache
 	inherited            []net.Listener
 	socketMode           string
 	tlsCertificate       string
@@ -86,7 +105,11 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 	}
 	for _, section := range file.Sections() {
 		if strings.HasPrefix(section, "multimaster/") {
-			s.multimaster = append(s.multimaster, section)
+			other, err := otherMaster(a, file, section)
+			if err != nil {
+				return s, err
+			}
+			s.multimaster = append(s.multimaster, other)
 		}
 		if section != "slapproxy" && section != "slapos" {
 			continue
@@ -112,8 +135,18 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 	if err != nil || section != "slapproxy" {
 		return err // log_file of [slapos] would be another program's, and so on
 	}
+	shows, err := boolOr(file, section, "http_proxy", true)
+	if err != nil {
+		return err
+	}
+	s.noHTTPProxy = !shows
 	return fillFrom(file, section, map[string]*string{
 		"public_directory_path": &s.publicDirectory, "schema_hosts": &s.schemaHosts,
+		"trusted_proxies":            &s.trustedProxies,
+		"shacache_content_directory": &s.shacache.Content, "shacache-content-directory": &s.shacache.Content,
+		"shacache_metadata_directory": &s.shacache.Metadata, "shacache-metadata-directory": &s.shacache.Metadata,
+		"shacache_upstream_cache_url": &s.shacache.UpstreamCache, "shacache-upstream-cache-url": &s.shacache.UpstreamCache,
+		"shacache_upstream_dir_url": &s.shacache.UpstreamDir, "shacache-upstream-dir-url": &s.shacache.UpstreamDir,
 		"log_file": &s.logFile, "socket_mode": &s.socketMode, "metrics_from": &s.metricsFrom,
 		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
 		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies,
@@ -149,9 +182,6 @@ func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettin
 		return err
 	}
 	defer closeLog()
-	for _, section := range s.multimaster {
-		a.log.Warn("section [" + section + "] is not supported by this master and has no effect")
-	}
 	// The port comes first: a second master must not touch the database.
 	listeners, err := a.listen(ctx, &s)
 	if err != nil {
@@ -210,7 +240,11 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts = append(opts, operation...)
+	others, err := s.others(a)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(append(opts, operation...), others...)
 	hosts := strings.FieldsFunc(s.allowedHosts, isSeparator)
 	for _, host := range s.reachedBy() {
 		ip := net.ParseIP(host)
