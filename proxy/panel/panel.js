@@ -547,7 +547,7 @@
       row.state !== "stopped" && h("button", { "data-key": "stop", onclick: () => set("stopped", "To be stopped") }, "Stop"),
       row.state !== "destroyed" && h("button", { "data-key": "destroy", class: "danger", onclick: () => ask({
         title: `Destroy ${name}?`, danger: true, ok: "Destroy",
-        text: (row.is_root ? "Its data is removed by the node, with all the instances that it requested." : "Its data is removed by the node. The instance that requested it asks for it again if it still wants it.") + " This cannot be undone.",
+        text: row.key ? "The instance that serves it no longer does." : (row.is_root ? "Its data is removed by the node, with all the instances that it requested." : "Its data is removed by the node. The instance that requested it asks for it again if it still wants it.") + " This cannot be undone.",
         run: async () => { await post("change", { ...about, title: row.key ? undefined : row.title, state: "destroyed" }); toast("To be destroyed"); },
       }) }, "Destroy"),
     ];
