@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -32,12 +33,16 @@ func (s *Server) behind(r *http.Request) *http.Request {
 	if s.trusts(r.RemoteAddr) {
 		return r
 	}
-	r = r.Clone(r.Context())
+	r = r.Clone(context.WithValue(r.Context(), relayedKey{}, true))
 	for _, name := range forwardedHeaders {
 		r.Header.Del(name)
 	}
 	return r
 }
+
+// relayedKey is the key, in the context of a request, of the fact that a front
+// proxy that is not trusted passed it on.
+type relayedKey struct{}
 
 // trusts tells whether a connection comes from a front proxy.
 func (s *Server) trusts(remote string) bool {

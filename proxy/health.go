@@ -81,6 +81,9 @@ var forwardingHeaders = []string{
 
 // mayWatch tells whether a caller may read the metrics.
 func (s *Server) mayWatch(r *http.Request) bool {
+	if r.Context().Value(relayedKey{}) != nil {
+		return false
+	}
 	for _, name := range forwardingHeaders {
 		if r.Header.Get(name) != "" {
 			return false
