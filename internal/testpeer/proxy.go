@@ -47,6 +47,17 @@ func (p *Peer) StartProxy(tb testing.TB, computerID string) *Proxy {
 // ServeDatabase is StartProxy with a database that may exist.
 func (p *Peer) ServeDatabase(tb testing.TB, computerID, database string) *Proxy {
 	tb.Helper()
+	return p.serve(tb, computerID, database, "")
+}
+
+// StartProxyWith is StartProxy with more sections in its configuration.
+func (p *Peer) StartProxyWith(tb testing.TB, computerID, sections string) *Proxy {
+	tb.Helper()
+	return p.serve(tb, computerID, filepath.Join(tb.TempDir(), "proxy.db"), sections)
+}
+
+func (p *Peer) serve(tb testing.TB, computerID, database, sections string) *Proxy {
+	tb.Helper()
 	dir := tb.TempDir()
 	release, err := Guard(dir)
 	if err != nil {
@@ -55,7 +66,7 @@ func (p *Peer) ServeDatabase(tb testing.TB, computerID, database string) *Proxy 
 	tb.Cleanup(release)
 	const attempts = 3
 	for attempt := 1; ; attempt++ {
-		proxy, err := p.startProxy(tb, dir, computerID, database)
+		proxy, err := p.startProxy(tb, dir, computerID, database, sections)
 		if err == nil {
 			tb.Cleanup(proxy.Stop)
 			return proxy
@@ -66,7 +77,7 @@ func (p *Peer) ServeDatabase(tb testing.TB, computerID, database string) *Proxy 
 	}
 }
 
-func (p *Peer) startProxy(tb testing.TB, dir, computerID, database string) (*Proxy, error) {
+func (p *Peer) startProxy(tb testing.TB, dir, computerID, database, sections string) (*Proxy, error) {
 	tb.Helper()
 	port, err := freePort()
 	if err != nil {
@@ -79,7 +90,7 @@ func (p *Peer) startProxy(tb testing.TB, dir, computerID, database string) (*Pro
 		output:     &lockedBuffer{},
 	}
 	config := "[slapos]\ncomputer_id = " + computerID + "\n\n[slapproxy]\nhost = 127.0.0.1\nport = " +
-		strconv.Itoa(port) + "\ndatabase_uri = " + proxy.Database + "\n"
+		strconv.Itoa(port) + "\ndatabase_uri = " + proxy.Database + "\n" + sections
 	if err := os.WriteFile(proxy.ConfigFile, []byte(config), 0o644); err != nil {
 		return nil, err
 	}
