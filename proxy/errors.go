@@ -107,6 +107,8 @@ func statusOf(err error) (status int, message string) {
 	switch {
 	case errors.As(err, &e):
 		return e.Status, e.Error()
+	case errors.Is(err, store.ErrUncertain):
+		return http.StatusServiceUnavailable, "The connection to the database broke while the change was committed: it may have been made or not. Look before you repeat it. The operator finds the reason here: " + err.Error()
 	case errors.Is(err, store.ErrUnavailable):
 		return http.StatusServiceUnavailable, "The master cannot use its database now, nothing was changed. Its operator finds the reason here: " + err.Error()
 	case errors.Is(err, store.ErrText):

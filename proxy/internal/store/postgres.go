@@ -176,9 +176,19 @@ func (p *Postgres) transact(batch []*update) error {
 		err = noteChanges(ctx, tx, changed)
 	}
 	if err == nil {
-		err = tx.Commit()
+		err = commitUpdates(tx)
 	}
 	return p.failure(err)
+}
+
+// commitUpdates commits. A commit that is neither confirmed nor refused by the
+// server may have been made.
+func commitUpdates(tx *sql.Tx) error {
+	err := tx.Commit()
+	if err != nil && serverError(err) == nil {
+		return fmt.Errorf("%w: %w", ErrUncertain, err)
+	}
+	return err
 }
 
 // Version implements Store. It asks the database.

@@ -11,8 +11,12 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrUnavailable is returned, wrapped, when the database cannot be read
 	// or written: disk full, read-only file system, input/output error.
-	// Nothing of the failed update is kept; a later one may succeed.
+	// Nothing of the failed update is kept, unless the error is ErrUncertain as
+	// well; a later one may succeed.
 	ErrUnavailable = errors.New("database unavailable")
+	// ErrUncertain is returned, wrapped, if the connection to the database
+	// broke during the commit: the update was made, or not. SQLite has none.
+	ErrUncertain = errors.New("the change may have been made or not")
 	// ErrText is returned, wrapped, for a text that the database cannot keep.
 	// SQLite keeps every text.
 	ErrText = errors.New("the database cannot keep this text")
@@ -34,9 +38,10 @@ type Store interface {
 	// View runs f on a consistent snapshot. It does not wait for updates.
 	View(ctx context.Context, f func(Reader) error) error
 	// Update runs f alone and returns once its changes are durable, or with
-	// the error of f, in which case nothing was changed. Updates that wait at
-	// the same time may share one commit. If ctx ends before f starts, f does
-	// not run; afterwards the update is completed whatever happens to ctx.
+	// the error of f, in which case nothing was changed, but see ErrUncertain.
+	// Updates that wait at the same time may share one commit. If ctx ends
+	// before f starts, f does not run; afterwards the update is completed
+	// whatever happens to ctx.
 	Update(ctx context.Context, f func(Tx) error) error
 	// Version returns a number that is larger after each committed change of
 	// what a computer shows; with a partition, of what that partition shows.
