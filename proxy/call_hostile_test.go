@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -154,9 +155,10 @@ func (m *testMaster) readable(why string) (shown string) {
 	return shown
 }
 
-// Every field of every call is left out, and given every hostile value. No call
-// crashes; what is refused changes nothing; after what is accepted every node can
-// read its computer.
+// Every field of every call is left out, and given hostile values: every third of
+// them, so that each is given to some field of most calls, or all in the long run.
+// No call crashes; what is refused changes nothing; after what is accepted every
+// node can read its computer.
 func TestHostileFields(t *testing.T) {
 	values := hostileValues()
 	names := append(slices.Sorted(maps.Keys(values)), "missing")
@@ -164,8 +166,11 @@ func TestHostileFields(t *testing.T) {
 		t.Run(path[1:], func(t *testing.T) {
 			m := newMaster(t, WithSoftwareProducts(Product{"kvm", releaseA}))
 			before := ""
-			for field := range fields {
-				for _, name := range names {
+			for i, field := range slices.Sorted(maps.Keys(fields)) {
+				for j, name := range names {
+					if os.Getenv("SLAPOS_SOAK") != "1" && name != "missing" && (i+j)%3 != 0 {
+						continue
+					}
 					document := strings.Contains(values[name], "<marshal>")
 					if document && !strings.Contains(fields[field], "<marshal>") && name != "text" {
 						continue // is a text like any other
