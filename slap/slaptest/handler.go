@@ -55,6 +55,8 @@ func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {
 	}()
 	select {
 	case <-r.Context().Done():
+		// The end of AfterFunc may come before its beginning.
+		cancel()
 		return nil, r.Context().Err()
 	case o := <-answered:
 		if o.err != nil {
