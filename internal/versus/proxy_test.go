@@ -4,11 +4,15 @@ package versus
 
 import (
 	"fmt"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/slapos/slapos-go/internal/marshal"
 )
 
 // BenchmarkFullComputer reads a computer of 500 instances, which is what each
@@ -29,18 +33,31 @@ func BenchmarkPartition(b *testing.B) {
 // BenchmarkAllocate requests instances for free partitions, each answered once
 // it is stored durably, with 16 clients at a time.
 func BenchmarkAllocate(b *testing.B) {
-	const count, clients = 160, 16
+	const count, clients = 480, 16
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
 			m := implementation.start(b)
+			loads := make([]*loader, clients)
+			for i := range loads {
+				loads[i] = newLoader(b, m)
+				b.Cleanup(func() { require.NoError(b, loads[i].close()) })
+			}
 			b.StopTimer()
 			var spent time.Duration
 			for i := range b.N {
 				computer := fmt.Sprintf("computer%d", i)
 				m.format(b, computer, count)
+				requests := make([][]byte, count)
+				for j := range requests {
+					requests[j] = loads[0].postRequest("requestComputerPartition", instanceForm(b, computer, j))
+				}
 				start := time.Now()
 				b.StartTimer()
-				m.allocate(b, computer, count, clients)
+				var group errgroup.Group
+				for first, l := range loads {
+					group.Go(func() error { return l.post(requests, first, clients) })
+				}
+				require.NoError(b, group.Wait())
 				b.StopTimer()
 				spent += time.Since(start)
 			}
@@ -48,6 +65,33 @@ func BenchmarkAllocate(b *testing.B) {
 			b.ReportMetric(m.memory(b)/(1<<20), "MiB")
 		})
 	}
+}
+
+// instanceForm is what a client posts to request an instance on a computer.
+func instanceForm(b *testing.B, computer string, i int) url.Values {
+	b.Helper()
+	form := url.Values{"software_release": {release}, "software_type": {"default"}, "partition_reference": {fmt.Sprintf("%s instance %d", computer, i)}}
+	for field, value := range map[string]any{
+		"partition_parameter_xml": map[string]any{"number": strconv.Itoa(i), "text": "some text of a usual length"},
+		"filter_xml":              map[string]any{"computer_guid": computer},
+		"state":                   nil,
+		"shared_xml":              false,
+	} {
+		xml, err := marshal.Marshal(value)
+		require.NoError(b, err)
+		form.Set(field, string(xml))
+	}
+	return form
+}
+
+// post sends every step-th request, each once.
+func (l *loader) post(requests [][]byte, first, step int) error {
+	for i := first; i < len(requests); i += step {
+		if _, err := l.get(requests[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read measures reads with 4 clients; an operation is a number of requests, which

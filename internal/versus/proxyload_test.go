@@ -38,6 +38,13 @@ func (l *loader) getRequest(path string) []byte {
 	return fmt.Appendf(nil, "GET /%s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nAccept-Encoding: identity\r\n\r\n", path, l.address)
 }
 
+// postRequest is the text of a request that posts a form.
+func (l *loader) postRequest(path string, form url.Values) []byte {
+	body := form.Encode()
+	return fmt.Appendf(nil, "POST /%s HTTP/1.1\r\nHost: %s\r\nAccept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\n"+
+		"Content-Length: %d\r\n\r\n%s", path, l.address, len(body), body)
+}
+
 // get sends a request and returns the length of the body of its answer, which
 // must be 200. A kept connection that the server has closed is replaced.
 func (l *loader) get(request []byte) (size int, err error) {
