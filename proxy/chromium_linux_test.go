@@ -76,7 +76,7 @@ func startChromium(t *testing.T, width, height int) *chromium {
 	cmd := exec.Command(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 		"--remote-debugging-pipe", "--user-data-dir="+profile, "about:blank")
-	cmd.Env = append(os.Environ(), "HOME="+profile)
+	cmd.Env = append(os.Environ(), "HOME="+profile, "TMPDIR="+profile)
 	cmd.ExtraFiles = []*os.File{toBrowser, fromBrowser}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())

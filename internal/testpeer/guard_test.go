@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 func makeMess(dir string) error {
 	inside := exec.Command("/bin/sleep", "1000")
 	inside.Dir = filepath.Join(dir, "sub")
-	named := exec.Command("/bin/sh", "-c", "sleep 1000; true", filepath.Join(dir, "daemon.cfg"))
+	named := exec.Command("tail", "-F", filepath.Join(dir, "daemon.cfg"))
 	told := exec.Command("/bin/sleep", "1000")
 	told.Env = []string{"SERVER_URL=unix://" + filepath.Join(dir, "sv.sock")}
 	for _, cmd := range []*exec.Cmd{inside, named, told} {
