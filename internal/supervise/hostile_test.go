@@ -189,7 +189,7 @@ func TestCrowd(t *testing.T) {
 // the daemon goes on.
 func TestLogOnAFullDisk(t *testing.T) {
 	s := newSite(t, implementations()["embedded"])
-	s.program(t, "full", "command="+s.script(t, "talk.sh", "echo x; sleep 1000"), "autostart=true", "startsecs=0", "stdout_logfile=/dev/full", "stderr_logfile=/dev/full")
+	s.program(t, "full", "command="+s.script(t, "talk.sh", "echo x; exec sleep 1000"), "autostart=true", "startsecs=0", "stdout_logfile=/dev/full", "stderr_logfile=/dev/full")
 	s.program(t, "nowhere", "command=/bin/sleep 1000", "autostart=true", "startsecs=0", "startretries=0", "stdout_logfile="+s.dir+"/no/such/dir/log")
 	s.launch(t, s)
 	s.becomes(t, "full", client.Running)
