@@ -46,10 +46,20 @@ type relayedKey struct{}
 
 // trusts tells whether a connection comes from a front proxy.
 func (s *Server) trusts(remote string) bool {
+	address, ok := addressOf(remote)
+	return ok && within(s.config.frontProxies, address)
+}
+
+// addressOf is the address at the other end of a connection over IP.
+func addressOf(remote string) (netip.Addr, bool) {
 	from, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return false
+		return netip.Addr{}, false
 	}
-	address := from.Addr().Unmap().WithZone("")
-	return slices.ContainsFunc(s.config.frontProxies, func(network netip.Prefix) bool { return network.Contains(address) })
+	return from.Addr().Unmap().WithZone(""), true
+}
+
+// within tells whether one of the networks has an address.
+func within(networks []netip.Prefix, address netip.Addr) bool {
+	return slices.ContainsFunc(networks, func(network netip.Prefix) bool { return network.Contains(address) })
 }

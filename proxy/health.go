@@ -92,20 +92,8 @@ func (s *Server) mayWatch(r *http.Request) bool {
 	if _, local := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); local {
 		return true
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return false
-	}
-	address := from.Addr().Unmap().WithZone("")
-	if address.IsLoopback() {
-		return true
-	}
-	for _, network := range s.config.metricsFrom {
-		if network.Contains(address) {
-			return true
-		}
-	}
-	return false
+	address, ok := addressOf(r.RemoteAddr)
+	return ok && (address.IsLoopback() || within(s.config.metricsFrom, address))
 }
 
 const (
