@@ -54,11 +54,12 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 // of one.
 func connectionError(ctx context.Context, k call, u *url.URL, err error, begun bool) error {
 	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errSilence):
-		e.Message, e.Err = "no complete answer", cause
-	case cause != nil:
-		e.Message = "given up while waiting for the master"
+	switch ended := contextError(ctx); {
+	case errors.Is(ended, errSilence):
+		e.Message, e.Err = "no complete answer", errSilence
+	case ended != nil:
+		// Which of its two errors an HTTP client reports is a matter of chance.
+		e.Message, e.Err = "given up while waiting for the master", ended
 	case isUseless(err):
 		e.Kinds = []error{ErrServer}
 		e.Message = "no usable answer"
@@ -75,6 +76,23 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun b
 	}
 	return e
 }
+
+// contextError tells that a context has ended, and why, or returns nil.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || cause == err {
+		return err
+	}
+	return endedError{err, cause}
+}
+
+// endedError is the error of a context that ended for a cause of its own. It is
+// both, in the words of the cause.
+type endedError struct{ err, cause error }
+
+func (e endedError) Error() string { return e.cause.Error() }
+
+func (e endedError) Unwrap() []error { return []error{e.err, e.cause} }
 
 // isUseless tells whether an answer came that is of no use, however often it
 // comes.

@@ -160,6 +160,7 @@ func TestCancelIsPrompt(t *testing.T) {
 			_, err := c.do(ctx, method, call{op: "x", path: test.path})
 			require.ErrorIs(t, err, ErrConnection, name)
 			require.ErrorIs(t, err, context.Canceled, name)
+			require.ErrorIs(t, err, enough, name)
 			require.ErrorContains(t, err, "given up", name)
 			require.Less(t, time.Since(start), 30*time.Second, name)
 			cancel(nil)

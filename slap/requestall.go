@@ -37,7 +37,7 @@ func requestAll(ctx context.Context, r IRequester, requests []Request, limit int
 	group.SetLimit(limit)
 	for i, request := range requests {
 		group.Go(func() error {
-			if failures[i] = context.Cause(ctx); failures[i] == nil {
+			if failures[i] = contextError(ctx); failures[i] == nil {
 				parts[i], failures[i] = r.Request(ctx, request)
 			}
 			return nil

@@ -92,7 +92,7 @@ func (w waiting) goesOn(err error) bool {
 
 // ended is the error of waiting that a context has ended.
 func ended(ctx context.Context, missing error) error {
-	return fmt.Errorf("waiting until ready: %w; last answer: %w", context.Cause(ctx), missing)
+	return fmt.Errorf("waiting until ready: %w; last answer: %w", contextError(ctx), missing)
 }
 
 // sleep waits for a time. It is false if the context ends before.

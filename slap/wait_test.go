@@ -87,6 +87,7 @@ func TestWaitingTellsWhatIsMissing(t *testing.T) {
 			require.Positive(t, pause)
 		}))
 		require.ErrorIs(t, err, ErrNotReady)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.EqualError(t, err, `waiting until ready: the shift is over; last answer: request: instance "ref" has not published "user", "pass word" yet`)
 		require.Greater(t, reasons, 5)
 	})
