@@ -282,11 +282,9 @@ func tellAll(r store.Reader) error {
 
 // tell marshals an answer; of many partitions it tells which one cannot be told.
 func tell(buffer []byte, c *store.Computer, software []*store.Software, partitions []*store.Partition) ([]byte, error) {
-	o, err := computerObject(c, software, partitions)
+	told, err := marshal.Append(buffer, computerObject(c, software, partitions))
 	if err == nil {
-		if buffer, err = marshal.Append(buffer, o); err == nil {
-			return buffer, nil
-		}
+		return told, nil
 	}
 	for _, p := range partitions {
 		o, broken := partitionObject(p)

@@ -19,7 +19,6 @@ type master struct {
 	store      store.Store
 	cache      *bodyCache
 	building   singleflight.Group
-	scratch    scratch
 	clock      func() time.Time
 	log        *slog.Logger
 	computerID string
@@ -111,7 +110,7 @@ func (m *master) computerBody(ctx context.Context, p Principal, reference string
 		if err != nil {
 			return nil, err
 		}
-		return computerObject(c, software, partitions)
+		return computerObject(c, software, partitions), nil
 	})
 	if err == nil {
 		m.sighted(reference)
@@ -180,7 +179,7 @@ func (m *master) build(ctx context.Context, key cacheKey, read func(store.Reader
 	if err != nil {
 		return nil, err
 	}
-	body, err := m.scratch.marshal(value)
+	body, err := marshalBody(value)
 	if err != nil {
 		return nil, fmt.Errorf("answer about computer %q, partition %q: %w", key.computer, key.partition, err)
 	}

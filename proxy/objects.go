@@ -14,7 +14,9 @@ import (
 // guid is the reference of the instance in a partition.
 func guid(computer, partition string) string { return computer + "-" + partition }
 
-func computerObject(c *store.Computer, software []*store.Software, partitions []*store.Partition) (*marshal.Object, error) {
+// computerObject is the answer about a computer, whose partitions are made one at
+// a time when it is marshalled.
+func computerObject(c *store.Computer, software []*store.Software, partitions []*store.Partition) *marshal.Object {
 	releases, places := marshal.NewList(), marshal.NewList()
 	for _, s := range software {
 		o := releaseObject(s.URL, s.Computer)
@@ -25,18 +27,17 @@ func computerObject(c *store.Computer, software []*store.Software, partitions []
 		releases.Items = append(releases.Items, o)
 	}
 	for _, p := range partitions {
-		o, err := partitionObject(p)
-		if err != nil {
-			return nil, err
-		}
-		if p.Instance != nil {
-			o.State.Set("_access_status", statusText(p.Instance.Status, guid(p.Computer, p.Reference)))
-		}
-		places.Items = append(places.Items, o)
+		places.Items = append(places.Items, marshal.Made(func() (any, error) {
+			o, err := partitionObject(p)
+			if err == nil && p.Instance != nil {
+				o.State.Set("_access_status", statusText(p.Instance.Status, guid(p.Computer, p.Reference)))
+			}
+			return o, err
+		}))
 	}
 	o := marshal.NewObject(marshal.ClassComputer, c.Reference)
 	o.State.Set("_computer_id", c.Reference).Set("_computer_partition_list", places).Set("_software_release_list", releases)
-	return o, nil
+	return o
 }
 
 func releaseObject(url, computer string) *marshal.Object {

@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"embed"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"text/template"
 
 	"github.com/spf13/cobra"
 
@@ -165,29 +165,47 @@ func localProgram(buildout string) (string, error) {
 	return os.Executable()
 }
 
-// write renders a template into a file.
+// write fills a template in and writes it into a file.
 func (s *localSetup) write(name, path string, mode fs.FileMode) error {
-	parsed, err := template.ParseFS(templates, "templates/"+name+".tmpl")
+	text, err := templates.ReadFile("templates/" + name + ".tmpl")
 	if err != nil {
 		return err
 	}
-	var text bytes.Buffer
-	if err := parsed.Execute(&text, s.escaped()); err != nil {
+	values := s.values()
+	filled := os.Expand(string(text), func(name string) string {
+		value, ok := values[name]
+		if !ok {
+			err = fmt.Errorf("template %s: unknown value %q", path, name)
+		}
+		return value
+	})
+	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, text.Bytes(), mode)
+	return atomicfile.Write(path, []byte(filled), mode)
 }
 
-// escaped doubles the percent signs, which mean references in all three files.
-func (s *localSetup) escaped() *localSetup {
-	c := *s
-	for _, p := range []*string{
-		&c.InterfaceName, &c.IPv4LocalNetwork, &c.MasterURL, &c.Host,
-		&c.InstanceRoot, &c.SoftwareRoot, &c.BuildoutDirectory, &c.ConfigurationDirectory, &c.Program,
-	} {
-		*p = strings.ReplaceAll(*p, "%", "%%")
+// values are what the templates name. In paths and addresses percent signs are
+// doubled: they mean references in all three files.
+func (s *localSetup) values() map[string]string {
+	escaped := func(text string) string { return strings.ReplaceAll(text, "%", "%%") }
+	values := map[string]string{
+		"ComputerID": s.ComputerID, "MasterURL": escaped(s.MasterURL),
+		"Host": escaped(s.Host), "Port": s.Port,
+		"InterfaceName": escaped(s.InterfaceName), "IPv4LocalNetwork": escaped(s.IPv4LocalNetwork),
+		"PartitionAmount": s.PartitionAmount,
+		"InstanceRoot":    escaped(s.InstanceRoot), "SoftwareRoot": escaped(s.SoftwareRoot),
+		"BuildoutDirectory": escaped(s.BuildoutDirectory), "ConfigurationDirectory": escaped(s.ConfigurationDirectory),
+		"Program": escaped(s.Program), "UID": strconv.Itoa(s.UID), "GID": strconv.Itoa(s.GID),
+		"RootCheck": "", "PartitionUser": "",
 	}
-	return &c
+	if !s.Root {
+		values["RootCheck"] = "# Everything belongs to one ordinary user.\nroot_check = false\n"
+	}
+	if s.PartitionUser != "" {
+		values["PartitionUser"] = "# The account of all partitions.\npartition_user = " + escaped(s.PartitionUser) + "\n"
+	}
+	return values
 }
 
 // writeMaster writes the configuration of the master, tells the supervisor to

@@ -170,6 +170,18 @@ func TestLightClosures(t *testing.T) {
 	}
 }
 
+// TestNoTemplates keeps the compilers of templates out of programs: with one of them
+// the linker keeps every exported method there is, and each process a tenth more memory.
+func TestNoTemplates(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imported := range p.Imports {
+			if imported == "text/template" || imported == "html/template" {
+				t.Errorf("%s imports %s: make the text beforehand, or with os.Expand", p.ImportPath, imported)
+			}
+		}
+	}
+}
+
 // TestOnePackageComment checks that each package is introduced in exactly one file.
 func TestOnePackageComment(t *testing.T) {
 	for _, p := range packages(t) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ var ErrText = errors.New("text not allowed in XML")
 
 // Marshal returns the document of a value: the types of this package and nil,
 // bool, int, int64, *big.Int, float64, complex128, string, []byte (as text),
-// []any, []string, map[string]any and map[string]string. Go slices and maps
+// []any, []string, map[string]any, map[string]string and Made. Go slices and maps
 // have no identity on the wire: they are never written as a reference. Any
 // other type, and an object of a class outside the protocol, is an error, and
 // nothing is returned with it.
@@ -132,8 +133,24 @@ func (e *encoder) container(v any, depth int) error {
 		return e.dictionary(sortedPairs(v), depth)
 	case *Object:
 		return e.object(v, depth)
+	case Made:
+		return e.made(v, depth)
 	}
 	return fmt.Errorf("refusing to marshal a value of type %s", typeName(v))
+}
+
+// made writes a value that is made for it. What it consists of may be gone
+// afterwards, and something else be in its place: its identities are forgotten.
+func (e *encoder) made(make Made, depth int) error {
+	v, err := make()
+	if err != nil {
+		return err
+	}
+	outside := e.seen
+	e.seen = nil
+	err = e.value(v, depth+1)
+	e.seen = outside
+	return err
 }
 
 // open gives the next id to a container and writes the start of its tag.
@@ -160,6 +177,13 @@ func (e *encoder) referred(key any) bool {
 	return ok
 }
 
+// sample is the number of values of a sequence from whose length that of the others
+// is guessed: a buffer that grows on the way takes several times its memory.
+const sample = 16
+
+// maxGuess bounds the memory that is taken on a guess, in bytes.
+const maxGuess = 16 << 20
+
 // sequence writes the rest of an element that holds values.
 func (e *encoder) sequence(name string, items []any, depth int) error {
 	if len(items) == 0 {
@@ -167,9 +191,14 @@ func (e *encoder) sequence(name string, items []any, depth int) error {
 		return nil
 	}
 	e.b = append(e.b, '>')
-	for _, item := range items {
+	start := len(e.b)
+	for i, item := range items {
 		if err := e.value(item, depth+1); err != nil {
 			return err
+		}
+		if i+1 == sample && len(items) > 2*sample {
+			guess := (len(e.b) - start) / sample * (len(items) - sample)
+			e.b = slices.Grow(e.b, min(guess+guess/16, maxGuess))
 		}
 	}
 	e.close(name)

@@ -1,6 +1,7 @@
 package marshal
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -327,5 +328,57 @@ func BenchmarkUnmarshalComputer(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestMade writes values that are made on the way: the document is that of a value
+// that was there, ids go on, and what is inside keeps its identities to itself.
+func TestMade(t *testing.T) {
+	shared := NewList("in")
+	var items []any
+	for i := range 40 {
+		items = append(items, Made(func() (any, error) {
+			return NewList(NewDict().Set("n", i), shared, shared), nil
+		}))
+	}
+	got, err := Marshal(NewList(items...))
+	require.NoError(t, err)
+	for i := range items {
+		own := NewList("in")
+		items[i] = NewList(NewDict().Set("n", i), own, own)
+	}
+	want, err := Marshal(NewList(items...))
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got))
+
+	broken := errors.New("broken")
+	_, err = Marshal([]any{Made(func() (any, error) { return nil, broken })})
+	require.ErrorIs(t, err, broken)
+	_, err = Marshal(Made(nil))
+	require.Error(t, err)
+	var endless Made
+	endless = func() (any, error) { return endless, nil }
+	_, err = Marshal(endless)
+	require.ErrorContains(t, err, "deep")
+}
+
+// TestGuessedSize writes lists whose first values are much larger, or smaller, than
+// the others.
+func TestGuessedSize(t *testing.T) {
+	large := strings.Repeat("x", 200<<10)
+	for _, first := range []string{large, "x"} {
+		items := make([]any, 400)
+		for i := range items {
+			items[i] = "y"
+			if i < 20 {
+				items[i] = first
+			}
+		}
+		text, err := Marshal(items)
+		require.NoError(t, err)
+		value, err := Unmarshal(text)
+		require.NoError(t, err)
+		require.Equal(t, items, value.(*List).Items)
+		require.Less(t, cap(text), 2*len(text)+32<<20)
 	}
 }

@@ -26,6 +26,11 @@ type Set struct {
 	Items []any
 }
 
+// Made is a value that is made when it is written, and forgotten then: a list of
+// many large ones is never in memory as a whole. Nothing in what it makes is
+// written as a reference to something outside, or referred to from there.
+type Made func() (any, error)
+
 // Tuple is a tuple on the wire. Tuples have no identity.
 type Tuple []any
 
@@ -66,7 +71,11 @@ func (d *Dict) Set(key string, value any) *Dict {
 		d.pairs[i].Value = value
 		return d
 	}
-	d.add(key, "s"+key, value)
+	id := ""
+	if d.index != nil {
+		id = "s" + key
+	}
+	d.add(key, id, value)
 	return d
 }
 
@@ -115,13 +124,14 @@ func (d *Dict) All() iter.Seq2[any, any] {
 	}
 }
 
+// add appends a pair. Its id is needed once there is an index.
 func (d *Dict) add(key any, id string, value any) {
 	d.pairs = append(d.pairs, Pair{key, value})
-	if d.index == nil && len(d.pairs) >= indexFrom {
-		d.makeIndex()
-	}
-	if d.index != nil {
+	switch {
+	case d.index != nil:
 		d.index[id] = len(d.pairs) - 1
+	case len(d.pairs) >= indexFrom:
+		d.makeIndex()
 	}
 }
 
@@ -350,6 +360,8 @@ func isNil(v any) bool {
 	case *Dict:
 		return v == nil
 	case *Object:
+		return v == nil
+	case Made:
 		return v == nil
 	}
 	return false

@@ -43,7 +43,7 @@ var masters = []struct {
 	start func(b *testing.B) master
 	times int
 }{
-	{"ours", startOurs, 50},
+	{"ours", startOurs, 200},
 	{"reference", func(b *testing.B) master {
 		p := testpeer.Get(b, testpeer.Newest).StartProxy(b, "computer")
 		return master{url: p.URL, config: p.ConfigFile}
@@ -116,16 +116,10 @@ func startOurs(b *testing.B) master {
 func (m master) memory(b *testing.B) float64 {
 	b.Helper()
 	total := 0.0
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(b, err)
-	for _, file := range files {
-		line, err := os.ReadFile(file)
-		if err != nil || !strings.Contains(string(line), m.config) {
-			continue // ended, or another process
-		}
-		status, err := os.ReadFile(filepath.Join(filepath.Dir(file), "status"))
+	for _, dir := range m.processes(b) {
+		status, err := os.ReadFile(filepath.Join(dir, "status"))
 		if err != nil {
-			continue
+			continue // ended
 		}
 		for text := range strings.Lines(string(status)) {
 			if fields := strings.Fields(text); len(fields) >= 2 && fields[0] == "VmRSS:" {
@@ -137,6 +131,45 @@ func (m master) memory(b *testing.B) float64 {
 	}
 	require.Positive(b, total, "no process has %s on its command line", m.config)
 	return total
+}
+
+// ticks is how many times a second the system counts processor time.
+const ticks = 100
+
+// processor returns the processor time that a master has taken, its children
+// included, in seconds.
+func (m master) processor(b *testing.B) float64 {
+	b.Helper()
+	total := 0.0
+	for _, dir := range m.processes(b) {
+		stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+		if err != nil {
+			continue // ended
+		}
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		require.Greater(b, len(fields), 12)
+		for _, field := range fields[11:13] { // in user mode and in the system
+			taken, err := strconv.ParseFloat(field, 64)
+			require.NoError(b, err)
+			total += taken / ticks
+		}
+	}
+	return total
+}
+
+// processes returns the directories in /proc of the processes of a master.
+func (m master) processes(b *testing.B) []string {
+	b.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(b, err)
+	var dirs []string
+	for _, file := range files {
+		if line, err := os.ReadFile(file); err == nil && strings.Contains(string(line), m.config) {
+			dirs = append(dirs, filepath.Dir(file))
+		}
+	}
+	return dirs
 }
 
 // client is a client that does not hide failures behind retries.

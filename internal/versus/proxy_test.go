@@ -44,6 +44,7 @@ func BenchmarkAllocate(b *testing.B) {
 			}
 			b.StopTimer()
 			var spent time.Duration
+			var processor float64
 			for i := range b.N {
 				computer := fmt.Sprintf("computer%d", i)
 				m.format(b, computer, count)
@@ -51,6 +52,7 @@ func BenchmarkAllocate(b *testing.B) {
 				for j := range requests {
 					requests[j] = loads[0].postRequest("requestComputerPartition", instanceForm(b, computer, j))
 				}
+				before := m.processor(b)
 				start := time.Now()
 				b.StartTimer()
 				var group errgroup.Group
@@ -60,8 +62,10 @@ func BenchmarkAllocate(b *testing.B) {
 				require.NoError(b, group.Wait())
 				b.StopTimer()
 				spent += time.Since(start)
+				processor += m.processor(b) - before
 			}
 			b.ReportMetric(float64(b.N*count)/spent.Seconds(), "allocations/s")
+			b.ReportMetric(processor/float64(b.N*count)*1e6, "processor-µs/allocation")
 			b.ReportMetric(m.memory(b)/(1<<20), "MiB")
 		})
 	}
@@ -97,7 +101,7 @@ func (l *loader) post(requests [][]byte, first, step int) error {
 // read measures reads with 4 clients; an operation is a number of requests, which
 // take the paths in turn. Every path was read once before the measure.
 func read(b *testing.B, paths []string, least int) {
-	const partitions, clients = 500, 4
+	const partitions, clients = 500, 32
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
 			requests := least * implementation.times
@@ -109,6 +113,7 @@ func read(b *testing.B, paths []string, least int) {
 			for i := range loads {
 				loads[i] = newLoad(b, m, paths)
 			}
+			before := m.processor(b)
 			b.ResetTimer()
 			for range b.N {
 				var group errgroup.Group
@@ -119,6 +124,7 @@ func read(b *testing.B, paths []string, least int) {
 			}
 			b.StopTimer()
 			b.ReportMetric(float64(b.N*requests)/b.Elapsed().Seconds(), "requests/s")
+			b.ReportMetric((m.processor(b)-before)/float64(b.N*requests)*1e6, "processor-µs/request")
 			b.ReportMetric(m.memory(b)/(1<<20), "MiB")
 		})
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/slapos/slapos-go/internal/marshal"
 )
 
+//go:embed page.html
+var pageText []byte
+
 //go:embed schema.json
 var schemaText []byte
 
@@ -27,7 +30,6 @@ type API struct {
 	methods  map[string]*Method
 	names    []string
 	refusals map[string]Refusal
-	page     []byte
 }
 
 // Method is one method of the API.
@@ -84,8 +86,7 @@ func read() (*API, error) {
 		number, _ := status.(int64)
 		a.refusals[name.(string)] = Refusal{Status: int(number), Title: text(r, "title")}
 	}
-	a.page, err = a.render()
-	return a, err
+	return a, nil
 }
 
 // dict returns a dictionary in a dictionary, empty if there is none.
@@ -108,7 +109,7 @@ func (a *API) Schema() []byte { return schemaText }
 
 // Page is a page in HTML that explains the API. It uses no other resource than
 // a link to ../slapos.json, where Schema is expected.
-func (a *API) Page() []byte { return a.page }
+func (a *API) Page() []byte { return pageText }
 
 // Names are the names of all methods, in the order of the schema.
 func (a *API) Names() []string { return slices.Clone(a.names) }

@@ -2,15 +2,31 @@ package jsonapi
 
 import (
 	"bytes"
-	_ "embed"
+	"flag"
 	"html/template"
+	"os"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 )
 
-//go:embed page.html
-var pageText string
+var update = flag.Bool("update", false, "write page.html anew")
+
+// TestPage makes page.html from the schema. It is kept as it is served: with a
+// template a program would carry a compiler of templates.
+func TestPage(t *testing.T) {
+	page, err := load(t).render()
+	require.NoError(t, err)
+	if *update {
+		require.NoError(t, os.WriteFile("page.html", page, 0o644))
+	}
+	kept, err := os.ReadFile("page.html")
+	require.NoError(t, err)
+	require.Equal(t, string(page), string(kept), "go test ./proxy/internal/jsonapi -run TestPage -update")
+}
 
 // shownMethod is a method as the page shows it.
 type shownMethod struct {
@@ -28,7 +44,7 @@ type shownProperty struct {
 
 // render makes the page.
 func (a *API) render() ([]byte, error) {
-	page, err := template.New("page").Parse(pageText)
+	page, err := template.ParseFiles("page.html.tmpl")
 	if err != nil {
 		return nil, err
 	}
