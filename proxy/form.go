@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -48,12 +49,12 @@ func readForm(r *http.Request) (form, error) {
 
 // readBody reads a body whose size is bounded already.
 func readBody(r *http.Request) (string, error) {
-	var b strings.Builder
+	var b bytes.Buffer
 	// What the caller announces is believed to a point only: it may never come.
 	if n := min(r.ContentLength, maxAnnounced); n > 0 {
-		b.Grow(int(n))
+		b.Grow(int(n) + bytes.MinRead)
 	}
-	if _, err := io.Copy(&b, r.Body); err != nil {
+	if _, err := b.ReadFrom(r.Body); err != nil {
 		return "", bodyError(err)
 	}
 	return b.String(), nil

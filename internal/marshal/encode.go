@@ -28,8 +28,11 @@ var ErrText = errors.New("text not allowed in XML")
 // other type, and an object of a class outside the protocol, is an error, and
 // nothing is returned with it.
 func Marshal(v any) ([]byte, error) {
-	return Append(nil, v)
+	return Append(make([]byte, 0, usual), v)
 }
+
+// usual is the size of an instance on the wire, in bytes.
+const usual = 1 << 10
 
 // Append is Marshal onto the end of a buffer.
 func Append(b []byte, v any) ([]byte, error) {

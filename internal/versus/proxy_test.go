@@ -18,22 +18,31 @@ import (
 // BenchmarkFullComputer reads a computer of 500 instances, which is what each
 // pass of an agent begins with.
 func BenchmarkFullComputer(b *testing.B) {
-	read(b, []string{"getFullComputerInformation?computer_id=computer"}, 4)
+	read(b, []string{"getFullComputerInformation?computer_id=computer"}, 4, 4)
 }
 
-// BenchmarkPartition reads single partitions of a computer of 500 instances.
+// BenchmarkPartition reads single partitions of a computer of 500 instances, with 32
+// clients at a time.
 func BenchmarkPartition(b *testing.B) {
 	paths := make([]string, 100)
 	for i := range paths {
 		paths[i] = fmt.Sprintf("registerComputerPartition?computer_reference=computer&computer_partition_reference=slappart%d", 5*i)
 	}
-	read(b, paths, 160)
+	read(b, paths, 32, 160)
 }
 
 // BenchmarkAllocate requests instances for free partitions, each answered once
-// it is stored durably, with 16 clients at a time.
+// it is stored durably.
 func BenchmarkAllocate(b *testing.B) {
-	const count, clients = 480, 16
+	for _, clients := range []int{16, 32} {
+		b.Run(fmt.Sprintf("%d-clients", clients), func(b *testing.B) { allocate(b, clients) })
+	}
+}
+
+// allocate measures allocations with a number of clients; an operation is a computer
+// that is filled.
+func allocate(b *testing.B, clients int) {
+	const count = 480
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
 			m := implementation.start(b)
@@ -98,10 +107,10 @@ func (l *loader) post(requests [][]byte, first, step int) error {
 	return nil
 }
 
-// read measures reads with 4 clients; an operation is a number of requests, which
-// take the paths in turn. Every path was read once before the measure.
-func read(b *testing.B, paths []string, least int) {
-	const partitions, clients = 500, 32
+// read measures reads with a number of clients; an operation is a number of requests,
+// which take the paths in turn. Every path was read once before the measure.
+func read(b *testing.B, paths []string, clients, least int) {
+	const partitions = 500
 	for _, implementation := range masters {
 		b.Run(implementation.name, func(b *testing.B) {
 			requests := least * implementation.times

@@ -2,10 +2,12 @@ package xmlscan
 
 import "hash/maphash"
 
-// Bounds of an Interner: how many texts it holds and how long they may be.
+// Bounds of an Interner: how many texts it holds, how long they may be, and how many
+// it forgets before it takes memory for them, as a short document has none to save.
 const (
 	internedTexts  = 1 << 8
 	internedLength = 48
+	internedFrom   = 64
 )
 
 // Interner turns bytes into texts and remembers short ones, so that the many
@@ -13,12 +15,17 @@ const (
 type Interner struct {
 	seed  maphash.Seed
 	texts []any
+	met   int
 }
 
 // Text returns the bytes as a string. It is returned as an interface value
 // because to make one from a string costs memory, too.
 func (in *Interner) Text(b []byte) any {
 	if len(b) > internedLength {
+		return string(b)
+	}
+	if in.met < internedFrom {
+		in.met++
 		return string(b)
 	}
 	if in.texts == nil {

@@ -136,11 +136,12 @@ func runAll(
 	ctx context.Context, tx *sql.Tx, prepared statements, batch []*update, failure func(error) error,
 ) (map[place]struct{}, error) {
 	changed := map[place]struct{}{}
+	bound := make(statements, len(prepared))
 	for _, u := range batch {
 		if u.err = u.ctx.Err(); u.err != nil {
 			continue
 		}
-		w := &writer{reader: reader{ctx: ctx, tx: tx, statements: prepared}}
+		w := &writer{reader: reader{ctx: ctx, tx: tx, statements: prepared, bound: bound}}
 		broken := w.runInSavepoint(u)
 		u.err = failure(u.err)
 		if broken != nil {

@@ -11,16 +11,30 @@ type reader struct {
 	ctx        context.Context //nolint:containedctx // lives as long as one View or Update
 	tx         *sql.Tx
 	statements statements
+	// bound are the statements of the transaction that were used already, if those
+	// are worth keeping.
+	bound statements
 }
 
 var _ Reader = (*reader)(nil)
 
+// statement is a query in the transaction.
+func (r *reader) statement(q query) *sql.Stmt {
+	if r.bound == nil {
+		return r.tx.StmtContext(r.ctx, r.statements[q])
+	}
+	if r.bound[q] == nil {
+		r.bound[q] = r.tx.StmtContext(r.ctx, r.statements[q])
+	}
+	return r.bound[q]
+}
+
 func (r *reader) rows(q query, args ...any) (*sql.Rows, error) {
-	return r.tx.StmtContext(r.ctx, r.statements[q]).QueryContext(r.ctx, args...)
+	return r.statement(q).QueryContext(r.ctx, args...)
 }
 
 func (r *reader) row(q query, args ...any) *sql.Row {
-	return r.tx.StmtContext(r.ctx, r.statements[q]).QueryRowContext(r.ctx, args...)
+	return r.statement(q).QueryRowContext(r.ctx, args...)
 }
 
 // scanner is a *sql.Row or a *sql.Rows.

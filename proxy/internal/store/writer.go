@@ -17,7 +17,7 @@ type writer struct {
 var _ Tx = (*writer)(nil)
 
 func (w *writer) exec(q query, args ...any) (sql.Result, error) {
-	return w.tx.StmtContext(w.ctx, w.statements[q]).ExecContext(w.ctx, args...)
+	return w.statement(q).ExecContext(w.ctx, args...)
 }
 
 // change runs a statement that has no result.
