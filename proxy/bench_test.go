@@ -153,25 +153,3 @@ func BenchmarkAllocate(b *testing.B) {
 	m := newBenchmarked(b, 16, b.N, 0)
 	parallel(b, 16, func(i int64) { m.request(fmt.Sprint("r", i)) })
 }
-
-// BenchmarkAllocateAmong requests one instance when a number of others exists.
-func BenchmarkAllocateAmong(b *testing.B) {
-	for _, n := range []int{100, 1000, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			if n > 1000 && b.N == 1 {
-				n = 2000 // one round is only to see that it runs
-			}
-			m := newBenchmarked(b, 16, n+b.N, 0)
-			var wg sync.WaitGroup
-			for w := range 16 {
-				wg.Go(func() {
-					for i := w; i < n; i += 16 {
-						m.request(fmt.Sprint("old", i))
-					}
-				})
-			}
-			wg.Wait()
-			parallel(b, 16, func(i int64) { m.request(fmt.Sprint("r", i)) })
-		})
-	}
-}

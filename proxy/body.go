@@ -10,7 +10,7 @@ import (
 // if it would waste memory otherwise.
 func marshalBody(v any) ([]byte, error) {
 	body, err := marshal.Marshal(v)
-	if err == nil && cap(body)-len(body) > len(body)/8 {
+	if err == nil && cap(body)-len(body) > len(body)/16 {
 		body = bytes.Clone(body)
 	}
 	return body, err

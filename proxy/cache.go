@@ -43,12 +43,28 @@ func newBodyCache(limit int) *bodyCache {
 func (c *bodyCache) get(key cacheKey, version uint64) ([]byte, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	body, ok := c.kept(key, version)
+	if ok {
+		c.hits++
+	} else {
+		c.misses++
+	}
+	return body, ok
+}
+
+// again is get for a call that was counted already.
+func (c *bodyCache) again(key cacheKey, version uint64) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kept(key, version)
+}
+
+// kept returns a body and makes it the one used last. The cache is locked.
+func (c *bodyCache) kept(key cacheKey, version uint64) ([]byte, bool) {
 	e := c.byKey[key]
 	if e == nil || e.Value.(*cached).version != version {
-		c.misses++
 		return nil, false
 	}
-	c.hits++
 	c.order.MoveToFront(e)
 	return e.Value.(*cached).body, true
 }
@@ -70,11 +86,11 @@ func (c *bodyCache) put(key cacheKey, version uint64, body []byte) {
 		}
 		c.remove(e)
 	}
-	if len(body)+overhead > c.limit {
+	if cap(body)+overhead > c.limit {
 		return
 	}
 	c.byKey[key] = c.order.PushFront(&cached{key: key, version: version, body: body})
-	c.size += len(body) + overhead
+	c.size += cap(body) + overhead
 	for c.size > c.limit {
 		c.remove(c.order.Back())
 	}
@@ -83,5 +99,5 @@ func (c *bodyCache) put(key cacheKey, version uint64, body []byte) {
 func (c *bodyCache) remove(e *list.Element) {
 	entry := c.order.Remove(e).(*cached)
 	delete(c.byKey, entry.key)
-	c.size -= len(entry.body) + overhead
+	c.size -= cap(entry.body) + overhead
 }

@@ -81,7 +81,7 @@ func TestMarshalBody(t *testing.T) {
 		want, err := marshal.Marshal(value)
 		require.NoError(t, err)
 		require.True(t, string(want) == string(body), "of %d", size)
-		require.LessOrEqual(t, cap(body), len(body)+len(body)/8+64)
+		require.LessOrEqual(t, cap(body), len(body)+len(body)/16+64)
 	}
 	_, err := marshalBody(struct{}{})
 	require.Error(t, err)

@@ -154,7 +154,7 @@ func (m *master) body(ctx context.Context, key cacheKey, build func(store.Reader
 	ctx = context.WithoutCancel(ctx)
 	body, err, _ := m.building.Do(key.at(version), func() (any, error) {
 		// It may have been completed between the look into the cache and now.
-		if body, ok := m.cache.get(key, version); ok {
+		if body, ok := m.cache.again(key, version); ok {
 			return body, nil
 		}
 		body, err := m.build(ctx, key, build)

@@ -44,8 +44,9 @@ const (
 	DefaultComputerID = "computer"
 	// DefaultMaxBody is the largest body that a call may have, in bytes.
 	DefaultMaxBody = 16 << 20
-	// defaultCacheSize bounds the kept answers, in bytes.
-	defaultCacheSize = 24 << 20
+	// defaultCacheSize bounds the kept answers, in bytes: those about some 60 nodes of
+	// 100 instances, or 6 of 1,000.
+	defaultCacheSize = 12 << 20
 )
 
 func defaults() config {

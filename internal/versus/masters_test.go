@@ -112,8 +112,9 @@ func startOurs(b *testing.B) master {
 	}
 }
 
-// memory returns the resident memory of a master in bytes, its children included.
-func (m master) memory(b *testing.B) float64 {
+// memory returns the resident memory of a master in bytes, its children included: of
+// now (VmRSS:), or the most there was (VmHWM:).
+func (m master) memory(b *testing.B, which string) float64 {
 	b.Helper()
 	total := 0.0
 	for _, dir := range m.processes(b) {
@@ -122,7 +123,7 @@ func (m master) memory(b *testing.B) float64 {
 			continue // ended
 		}
 		for text := range strings.Lines(string(status)) {
-			if fields := strings.Fields(text); len(fields) >= 2 && fields[0] == "VmRSS:" {
+			if fields := strings.Fields(text); len(fields) >= 2 && fields[0] == which {
 				kilobytes, err := strconv.ParseFloat(fields[1], 64)
 				require.NoError(b, err)
 				total += kilobytes * 1024

@@ -3,6 +3,7 @@
 package versus
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -75,7 +76,7 @@ func allocate(b *testing.B, clients int) {
 			}
 			b.ReportMetric(float64(b.N*count)/spent.Seconds(), "allocations/s")
 			b.ReportMetric(processor/float64(b.N*count)*1e6, "processor-µs/allocation")
-			b.ReportMetric(m.memory(b)/(1<<20), "MiB")
+			b.ReportMetric(m.memory(b, "VmRSS:")/(1<<20), "MiB")
 		})
 	}
 }
@@ -117,7 +118,7 @@ func read(b *testing.B, paths []string, clients, least int) {
 			m := implementation.start(b)
 			m.format(b, "computer", partitions)
 			m.allocate(b, "computer", partitions, 1)
-			b.ReportMetric(m.memory(b)/(1<<20), "MiB-before")
+			b.ReportMetric(m.memory(b, "VmRSS:")/(1<<20), "MiB-before")
 			loads := make([]*load, clients)
 			for i := range loads {
 				loads[i] = newLoad(b, m, paths)
@@ -134,7 +135,7 @@ func read(b *testing.B, paths []string, clients, least int) {
 			b.StopTimer()
 			b.ReportMetric(float64(b.N*requests)/b.Elapsed().Seconds(), "requests/s")
 			b.ReportMetric((m.processor(b)-before)/float64(b.N*requests)*1e6, "processor-µs/request")
-			b.ReportMetric(m.memory(b)/(1<<20), "MiB")
+			b.ReportMetric(m.memory(b, "VmRSS:")/(1<<20), "MiB")
 		})
 	}
 }
@@ -173,4 +174,50 @@ func (l *load) run(first, count int) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkLargeCluster fills 100 computers of 100 partitions each, reads every
+// computer and every partition, and tells the memory of our master at its highest and
+// afterwards.
+func BenchmarkLargeCluster(b *testing.B) {
+	const computers, partitions, clients = 100, 100, 32
+	for range b.N {
+		m := startOurs(b)
+		l := newLoader(b, m)
+		requests := make([][]byte, 0, computers*partitions)
+		for c := range computers {
+			computer := fmt.Sprintf("computer%d", c)
+			m.format(b, computer, partitions)
+			for i := range partitions {
+				requests = append(requests, l.postRequest("requestComputerPartition", instanceForm(b, computer, i)))
+			}
+		}
+		start := time.Now()
+		m.inParallel(b, requests, clients)
+		b.ReportMetric(float64(len(requests))/time.Since(start).Seconds(), "allocations/s")
+		requests = requests[:0]
+		for c := range computers {
+			requests = append(requests, l.getRequest(fmt.Sprintf("getFullComputerInformation?computer_id=computer%d", c)))
+			for i := range partitions {
+				requests = append(requests, l.getRequest(fmt.Sprintf(
+					"registerComputerPartition?computer_reference=computer%d&computer_partition_reference=slappart%d", c, i)))
+			}
+		}
+		start = time.Now()
+		m.inParallel(b, requests, clients)
+		b.ReportMetric(float64(len(requests))/time.Since(start).Seconds(), "first-reads/s")
+		b.ReportMetric(m.memory(b, "VmHWM:")/(1<<20), "MiB-highest")
+		b.ReportMetric(m.memory(b, "VmRSS:")/(1<<20), "MiB")
+	}
+}
+
+// inParallel sends each request once, with a number of clients.
+func (m master) inParallel(b *testing.B, requests [][]byte, clients int) {
+	b.Helper()
+	var group errgroup.Group
+	for first := range clients {
+		l := newLoader(b, m)
+		group.Go(func() error { return errors.Join(l.post(requests, first, clients), l.close()) })
+	}
+	require.NoError(b, group.Wait())
 }
