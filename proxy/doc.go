@@ -124,6 +124,18 @@
 // have no name of their own. The configuration keys are report_retention_days,
 // error_retention_days and backup_retention; 0 keeps all.
 //
+// # Moved releases
+//
+// A release that is named by a path lies below the local software release root
+// (WithLocalSoftwareReleaseRoot), which the database keeps. Open, given another root
+// than the kept one, takes it that the releases were moved. In one transaction, the
+// paths below the old root of what is supplied and of instances then lead below the
+// new one, except those to an existing file that is not there; if one root contains
+// the other, no path changes. A release supplied at both places is one afterwards.
+// Before that the database is copied to NAME-backup-softwareroot-TIME.db; one on
+// PostgreSQL is not, which is logged: copy it with pg_dump. No timestamp changes.
+// All masters of a database need the same root.
+//
 // # Operation
 //
 // Serve takes one or more listeners, TCP or Unix sockets, and speaks TLS and HTTP/2

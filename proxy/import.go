@@ -245,9 +245,6 @@ func (im *importer) importRest() error {
 	return im.t.SaveSetting(settingSoftwareRoot, im.from.SoftwareRoot)
 }
 
-// settingSoftwareRoot is the name of the local software release root in the store.
-const settingSoftwareRoot = "local_software_release_root"
-
 // verify makes every answer about what was imported, so that nothing is kept that
 // cannot be told.
 func (im *importer) verify() error { return tellAll(im.t) }

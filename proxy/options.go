@@ -19,6 +19,7 @@ type Option func(*config) error
 
 type config struct {
 	computerID    string
+	softwareRoot  string
 	allowedHosts  []string
 	frontProxies  []netip.Prefix
 	noHTTPProxy   bool
@@ -51,12 +52,12 @@ const (
 
 func defaults() config {
 	return config{
-		computerID: DefaultComputerID,
-		logger:     slog.New(slog.DiscardHandler),
-		clock:      time.Now,
-		maxBody:    DefaultMaxBody,
-		cacheSize:  defaultCacheSize,
-		limits:     limitsByDefault(),
+		computerID: DefaultComputerID, softwareRoot: defaultSoftwareRoot,
+		logger:    slog.New(slog.DiscardHandler),
+		clock:     time.Now,
+		maxBody:   DefaultMaxBody,
+		cacheSize: defaultCacheSize,
+		limits:    limitsByDefault(),
 
 		authenticator: open{},
 		authorizer:    open{},

@@ -32,6 +32,7 @@ func TestMastersOnPostgreSQL(t *testing.T) {
 		{"ParallelRequests", sharedParallelRequests},
 		{"KilledMasters", sharedKilledMasters},
 		{"Commands", commandsOnPostgres},
+		{"SoftwareRoot", sharedSoftwareRoot},
 		{"RestartedServer", sharedRestartedServer},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, server) })
@@ -237,6 +238,24 @@ func commandsOnPostgres(t *testing.T, server *pgtest.Server) {
 	require.NotContains(t, err.Error(), "s3cr3t")
 	require.Contains(t, DatabaseName(address), "PostgreSQL database postgres on /")
 	require.NotContains(t, DatabaseName("postgres://u:s3cr3t@host:x/d"), "s3cr3t")
+}
+
+// A move of the software root is one change for all masters, without a backup.
+func sharedSoftwareRoot(t *testing.T, server *pgtest.Server) {
+	address := server.Address(t)
+	m, _ := openAtRoot(t, address, "/old")
+	defer m.server.Close()
+	require.NoError(t, m.supply(t.Context(), Principal{}, "/old/a.cfg", "computer", stateAvailable))
+	for range 2 {
+		other, logged := openAtRoot(t, address, "/new")
+		defer other.server.Close()
+		if len(logged) > 0 {
+			require.Equal(t, "WARN the database is not backed up before URLs are rebased: pg_dump does that", logged[0])
+		}
+		all, root := releasesKept(t, m.store)
+		require.Equal(t, []string{"/new/a.cfg available"}, all)
+		require.Equal(t, "/new", root)
+	}
 }
 
 // While the server restarts calls are refused with 503, nothing else, and those

@@ -29,8 +29,8 @@ type Retention struct {
 	// something failed stays known.
 	Errors time.Duration
 	// Backups is how many backups stay beside the database: those that were made
-	// before its schema changed, and those of Backup without a path. The originals
-	// of imported databases always stay.
+	// before its schema or the local software release root changed, and those of
+	// Backup without a path. The originals of imported databases always stay.
 	Backups int
 }
 

@@ -70,6 +70,9 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
+	if err := c.followSoftwareRoot(ctx, db, databasePath); err != nil {
+		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
+	}
 	others, err := newOtherMasters(c.multimaster, c.logger)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())

@@ -21,6 +21,9 @@ A database of the Python proxy, releases 1.6.10 to 1.26, is imported at the firs
 file then is this program's, and the original stays beside it under the name that the log
 tells. Back to it: stop the master and put the original in its place, or "slapos proxy export".
 
+Where releases that are named by a path lie is kept with the database: if another
+local_software_release_root is given, they were moved, and their paths change with it.
+
 Host may be unix:PATH, a Unix socket (mode 0600, or socket_mode). Started by systemd with
 sockets, it serves those instead; it tells when it is ready and answers the watchdog: the
 directory systemd beside the source of this program has units. On SIGTERM, running calls are
@@ -67,6 +70,7 @@ func newProxyStart(a *app) *cobra.Command {
 	f.text(&s.database, "-u --database-uri", "Database file, which is created if it does not exist, or postgres:// address.")
 	f.text(&s.port, "--port", "Port to listen on; 0 chooses a free one.")
 	f.text(&s.host, "--host", "Address to listen on, or unix:PATH (default: 127.0.0.1).")
+	f.text(&s.softwareRoot, "--local-software-release-root", "Directory of releases that are named by a path (default: /).")
 	f.text(&s.tlsCertificate, "--tls-cert", "Certificate chain for https, a PEM file.")
 	f.text(&s.tlsKey, "--tls-key", "Its key, a PEM file (default: the same file).")
 	return cmd
@@ -76,6 +80,7 @@ func newProxyStart(a *app) *cobra.Command {
 type proxySettings struct {
 	database, host, port string
 	computerID           string
+	softwareRoot         string
 	products             string
 	logFile              string
 	allowedHosts         string
@@ -129,7 +134,8 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 func (s *proxySettings) fill(file *configparser.File, section string) error {
 	err := fillFrom(file, section, map[string]*string{
 		"database_uri": &s.database, "host": &s.host, "port": &s.port, "computer_id": &s.computerID,
-		"software_product_list": &s.products, "allowed_hosts": &s.allowedHosts,
+		"local_software_release_root": &s.softwareRoot,
+		"software_product_list":       &s.products, "allowed_hosts": &s.allowedHosts,
 		"report_retention_days": &s.reportDays, "error_retention_days": &s.errorDays, "backup_retention": &s.backups,
 	})
 	if err != nil || section != "slapproxy" {
@@ -235,6 +241,9 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 		proxy.WithLogger(a.log.With(logfmt.LoggerKey, "werkzeug")),
 		proxy.WithPublicDirectory(a.expandHome(s.publicDirectory)),
 		proxy.WithSchemaHosts(strings.FieldsFunc(s.schemaHosts, isSeparator)...),
+	}
+	if s.softwareRoot != "" {
+		opts = append(opts, proxy.WithLocalSoftwareReleaseRoot(a.expandHome(s.softwareRoot)))
 	}
 	operation, err := s.operation(a)
 	if err != nil {

@@ -26,9 +26,9 @@ import (
 var schemas = map[string]int{testpeer.Documented: proxy.Schema14, testpeer.Newest: proxy.Schema18}
 
 // serveOurs serves a database by our master until the test ends or stop is called.
-func serveOurs(t *testing.T, database string) (url string, stop func()) {
+func serveOurs(t *testing.T, database string, opts ...proxy.Option) (url string, stop func()) {
 	t.Helper()
-	server, err := proxy.Open(t.Context(), database, proxy.WithComputerID(computerID))
+	server, err := proxy.Open(t.Context(), database, append(opts, proxy.WithComputerID(computerID))...)
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -53,7 +53,13 @@ func (p *Peer) ServeDatabase(tb testing.TB, computerID, database string) *Proxy 
 // StartProxyWith is StartProxy with more sections in its configuration.
 func (p *Peer) StartProxyWith(tb testing.TB, computerID, sections string) *Proxy {
 	tb.Helper()
-	return p.serve(tb, computerID, filepath.Join(tb.TempDir(), "proxy.db"), sections)
+	return p.ServeDatabaseWith(tb, computerID, filepath.Join(tb.TempDir(), "proxy.db"), sections)
+}
+
+// ServeDatabaseWith is ServeDatabase with more keys of [slapproxy], and sections.
+func (p *Peer) ServeDatabaseWith(tb testing.TB, computerID, database, sections string) *Proxy {
+	tb.Helper()
+	return p.serve(tb, computerID, database, sections)
 }
 
 func (p *Peer) serve(tb testing.TB, computerID, database, sections string) *Proxy {

@@ -32,7 +32,7 @@ func BackupName(path, kind string, at time.Time) string {
 
 // backupEnding matches what BackupName adds, for backups of our own databases:
 // what was imported is never taken away.
-var backupEnding = regexp.MustCompile(`^-backup-(?:schema\d+-)?(\d{8}T\d{6}\.\d{3}Z)\.db$`)
+var backupEnding = regexp.MustCompile(`^-backup-(?:(?:schema\d+|softwareroot)-)?(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
 // PruneBackups removes all but the newest backups that BackupName named, and
 // returns the paths of those that are gone.

@@ -79,8 +79,8 @@ func TestPruneBackups(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, nil, 0o600))
 		return name
 	}
-	first, second := write(BackupName(path, "", day(1))), write(BackupName(path, "schema1", day(2)))
-	third, fourth := write(BackupName(path, "", day(3))), write(BackupName(path, "", day(4)))
+	first, second := write(BackupName(path, "", day(1))), write(BackupName(path, "softwareroot", day(2)))
+	third, fourth := write(BackupName(path, "schema1", day(3))), write(BackupName(path, "softwareroot", day(4)))
 	stay := []string{
 		write(path), write(BackupName(path, "reference14", day(1))), write(path + "-backup-mine.db"),
 		write(BackupName(filepath.Join(dir, "other.db"), "", day(1))),

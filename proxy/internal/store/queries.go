@@ -51,6 +51,7 @@ const (
 	qSaveComputerStatus
 	qInsertSoftware
 	qSaveSoftwareStatus
+	qMoveSoftware
 	qDeleteSoftware
 	qInsertPartition
 	qDeletePartition
@@ -193,6 +194,7 @@ var queries = [queryCount]string{
 		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
 	qSaveSoftwareStatus: "UPDATE software SET status_text = $2, status_state = $3, status_reporter = $4, status_at = $5, status_since = $6, " +
 		"error_text = $7, error_at = $8 WHERE id = $1",
+	qMoveSoftware:   "UPDATE software SET url = $2 WHERE id = $1",
 	qDeleteSoftware: "DELETE FROM software WHERE id = $1",
 
 	qInsertPartition: "INSERT INTO partition (computer_id, reference) VALUES ($1, $2) RETURNING id",

@@ -146,6 +146,9 @@ type Tx interface {
 	SaveSoftwareStatus(s *Software, shown bool) error
 	// InsertSoftware adds a supplied release at the end.
 	InsertSoftware(s *Software) error
+	// MoveSoftware gives a supplied release another URL, which no other release on
+	// its computer has.
+	MoveSoftware(s *Software, url string) error
 	// DeleteSoftware removes a supplied release.
 	DeleteSoftware(s *Software) error
 	// InsertPartition adds a free partition at the end.

@@ -92,6 +92,12 @@ func (w *writer) SaveSoftwareStatus(s *Software, shown bool) error {
 	return w.change(qSaveSoftwareStatus, append(args, s.Error.Text, s.Error.At)...)
 }
 
+func (w *writer) MoveSoftware(s *Software, url string) error {
+	w.mark(s.Computer, "")
+	s.URL = url
+	return w.change(qMoveSoftware, s.ID, url)
+}
+
 func (w *writer) DeleteSoftware(s *Software) error {
 	w.mark(s.Computer, "")
 	return w.change(qDeleteSoftware, s.ID)

@@ -34,6 +34,7 @@ func whatIsWrittenIsRead(t *testing.T, open Opener) {
 		computer = c
 		software.ComputerID = c.ID
 		require.NoError(t, tx.InsertSoftware(software))
+		require.NoError(t, tx.MoveSoftware(software, software.URL+"&moved"))
 		p, err := tx.InsertPartition(c, want.Reference)
 		require.NoError(t, err)
 		want.ID, want.ComputerID = p.ID, p.ComputerID
