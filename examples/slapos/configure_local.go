@@ -36,6 +36,7 @@ type localOptions struct {
 	ip, port                   string
 	instanceRoot, softwareRoot string
 	buildout, configuration    string
+	shacache                   bool
 }
 
 // localSetup is what the templates know.
@@ -47,6 +48,7 @@ type localSetup struct {
 	InstanceRoot, SoftwareRoot                string
 	BuildoutDirectory, ConfigurationDirectory string
 	Program                                   string
+	Shacache                                  bool // the master keeps a network cache
 	Root                                      bool
 	UID, GID                                  int
 	PartitionUser                             string // as root: owner of all partitions
@@ -72,6 +74,7 @@ func newConfigureLocal(a *app) *cobra.Command {
 	f.text(&o.softwareRoot, "--slapos-software-root", "Directory of the Software Releases (default: /opt/slapgrid).")
 	f.text(&o.buildout, "--slapos-buildout-directory", "Directory of the master's database and of the logs (default: /opt/slapos).")
 	f.text(&o.configuration, "--slapos-configuration-directory", "Directory of the configuration files (default: /etc/opt/slapos).")
+	f.flag(&o.shacache, "--enable-shacache-proxy", "Let the master keep a network cache, and the node use it.")
 	return cmd
 }
 
@@ -125,7 +128,7 @@ func (a *app) localSetup(o localOptions) (*localSetup, error) {
 	setup := &localSetup{
 		ComputerID: "local_computer", Host: o.ip, Port: o.port,
 		InterfaceName: o.interfaceName, IPv4LocalNetwork: o.ipv4Network, PartitionAmount: o.partitions,
-		Root: a.euid == 0, UID: a.euid, GID: os.Getegid(),
+		Shacache: o.shacache, Root: a.euid == 0, UID: a.euid, GID: os.Getegid(),
 	}
 	host := o.ip
 	if strings.Contains(host, ":") {
@@ -198,6 +201,7 @@ func (s *localSetup) values() map[string]string {
 		"BuildoutDirectory": escaped(s.BuildoutDirectory), "ConfigurationDirectory": escaped(s.ConfigurationDirectory),
 		"Program": escaped(s.Program), "UID": strconv.Itoa(s.UID), "GID": strconv.Itoa(s.GID),
 		"RootCheck": "", "PartitionUser": "",
+		"NetworkCache": s.networkCache(escaped), "Shacache": s.masterCache(escaped),
 	}
 	if !s.Root {
 		values["RootCheck"] = "# Everything belongs to one ordinary user.\nroot_check = false\n"
@@ -219,6 +223,11 @@ func (s *localSetup) writeMaster(file *configparser.File) error {
 			return err
 		}
 		*p = value
+	}
+	if s.Shacache {
+		if err := makeSigningKey(s.signingKey()); err != nil {
+			return err
+		}
 	}
 	if err := s.write("slapos-proxy.cfg", filepath.Join(s.ConfigurationDirectory, "slapos-proxy.cfg"), 0o644); err != nil {
 		return err

@@ -107,6 +107,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"waitok":   waitOK,
 			"await":    await,
+			"call":     call,
 			"envsubst": envsubst,
 			"holdpid":  holdPID,
 
