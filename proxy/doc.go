@@ -144,14 +144,15 @@
 // are refused, running calls are finished, and those that take longer than
 // Limits.Shutdown are cut off. Header, body and the time of each part of a call are
 // bounded (Limits, WithMaxBody), and so is the memory of all large bodies together:
-// one that finds no room for ten seconds is refused with 503 and a Retry-After.
+// one that finds no room for ten seconds is refused with 503 and a Retry-After. Of
+// more connections than Limits.Connections, the last wait until others are closed.
 //
 //   - /healthz is 200 while the process answers.
 //   - /readyz is 200 while the database answers and no shutdown began, else 503.
 //     Neither tells anything else, so that anybody may ask, by any Host. Ready is
 //     the same for programs.
 //   - /metrics is for Prometheus: calls by surface, method and class of the status,
-//     with their times; commits, their times and the changes that shared them; the
+//     with their times; connections; commits, their times and the changes that shared them; the
 //     cache; computers, partitions, instances and releases by wanted state and last
 //     report; the age of the last contact of each computer, at most a thousand;
 //     process and runtime. It names computers, so that it is answered to callers on

@@ -33,6 +33,12 @@ func (s *Server) writeCalls(w *promtext.Writer) {
 	}
 	w.Family("slapos_master_calls_in_flight", promtext.Gauge, "Calls being served, this one among them.")
 	w.Value(float64(m.inFlight.Load()))
+	w.Family("slapos_master_connections", promtext.Gauge, "Connections that are open.")
+	w.Value(float64(s.connections.open()))
+	w.Family("slapos_master_connections_limit", promtext.Gauge, "Connections that may be open at once.")
+	w.Value(float64(s.config.limits.Connections))
+	w.Family("slapos_master_connections_waited_total", promtext.Counter, "Connections that had to wait until another one was closed.")
+	w.Value(float64(s.connections.waited.Load()))
 	w.Family("slapos_master_bodies_refused_total", promtext.Counter, "Large bodies that found no room.")
 	w.Value(float64(s.bodies.refused.Load()))
 }

@@ -148,8 +148,10 @@ func TestServeEndsWithAnyListener(t *testing.T) {
 }
 
 func TestLimitsThatAreNone(t *testing.T) {
-	_, err := Open(t.Context(), "", WithLimits(Limits{Drain: -1}))
-	require.ErrorContains(t, err, "negative")
+	for _, limits := range []Limits{{Drain: -1}, {Connections: -1}} {
+		_, err := Open(t.Context(), "", WithLimits(limits))
+		require.ErrorContains(t, err, "negative")
+	}
 }
 
 // large is a form of about n bytes that is accepted.

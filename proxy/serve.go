@@ -18,6 +18,10 @@ type Limits struct {
 	// once; it is at least that of WithMaxBody. A call that finds no room waits, ten
 	// seconds at most, and is then refused with 503 and a Retry-After.
 	Bodies int64
+	// Connections bounds the connections that Serve has open at once, idle ones
+	// among them, over all listeners: 4096 by default. Those beyond wait, unanswered,
+	// until another one is closed; a warning is logged, once an hour at most.
+	Connections int
 	// Header bounds the header of a call, in bytes.
 	Header int
 	// HeaderTimeout, ReadTimeout and WriteTimeout bound the parts of a call:
@@ -33,7 +37,7 @@ type Limits struct {
 
 func limitsByDefault() Limits {
 	return Limits{
-		Bodies: 64 << 20, Header: 64 << 10,
+		Bodies: 64 << 20, Connections: 4096, Header: 64 << 10,
 		HeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, WriteTimeout: 120 * time.Second, IdleTimeout: 120 * time.Second,
 		Shutdown: 10 * time.Second,
 	}
@@ -42,12 +46,13 @@ func limitsByDefault() Limits {
 // WithLimits changes the limits that are not zero.
 func WithLimits(l Limits) Option {
 	return func(c *config) error {
-		if min(l.Bodies, int64(l.Header), int64(l.HeaderTimeout), int64(l.ReadTimeout), int64(l.WriteTimeout),
+		if min(l.Bodies, int64(l.Connections), int64(l.Header), int64(l.HeaderTimeout), int64(l.ReadTimeout), int64(l.WriteTimeout),
 			int64(l.IdleTimeout), int64(l.Shutdown), int64(l.Drain)) < 0 {
 			return fmt.Errorf("a limit is negative: %+v", l)
 		}
 		now := &c.limits
 		set(&now.Bodies, l.Bodies)
+		set(&now.Connections, l.Connections)
 		set(&now.Header, l.Header)
 		set(&now.HeaderTimeout, l.HeaderTimeout)
 		set(&now.ReadTimeout, l.ReadTimeout)
@@ -121,10 +126,11 @@ func (s *Server) httpServer() *http.Server {
 
 // accept serves one listener until the server is shut down.
 func (s *Server) accept(server *http.Server, l net.Listener) error {
+	bounded := s.connections.bound(l)
 	if s.config.certificate == nil || l.Addr().Network() == "unix" {
-		return server.Serve(l)
+		return server.Serve(bounded)
 	}
-	return server.ServeTLS(l, "", "")
+	return server.ServeTLS(bounded, "", "")
 }
 
 // drain goes on serving for a while, unless a listener failed.

@@ -30,7 +30,9 @@ type Server struct {
 	json     map[string]jsonMethod
 	metrics  *metrics
 	bodies   *bodyBudget
-	health   health
+	// connections are those of Serve.
+	connections *connectionBudget
+	health      health
 	// stopping counts the Serve that wait for the last calls.
 	stopping atomic.Int32
 	relays   *http.Transport
@@ -81,6 +83,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 		config: c, database: databasePath,
 		tool: slapTool(), json: jsonMethods(), relays: newRelayTransport(), shacache: newShacache(c.shacache, c.logger),
 		metrics: newMetrics(), bodies: newBodyBudget(max(c.limits.Bodies, c.maxBody)),
+		connections: newConnectionBudget(c.limits.Connections, c.logger),
 		master: &master{
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,

@@ -24,12 +24,13 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 		return nil, fmt.Errorf("tls_key_file is set, tls_certificate_file is not")
 	}
 	var limits proxy.Limits
-	var body, shutdown, drain int64
+	var body, connections, shutdown, drain int64
 	for _, number := range []struct {
 		key, text string
 		into      *int64
 	}{
 		{"max_body_size", s.maxBody, &body}, {"max_body_memory", s.maxBodies, &limits.Bodies},
+		{"max_connections", s.maxConnections, &connections},
 		{"shutdown_timeout", s.shutdownTimeout, &shutdown}, {"shutdown_delay", s.shutdownDelay, &drain},
 	} {
 		if number.text == "" {
@@ -41,6 +42,7 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 		}
 		*number.into = n
 	}
+	limits.Connections = int(connections)
 	limits.Shutdown, limits.Drain = time.Duration(shutdown)*time.Second, time.Duration(drain)*time.Second
 	opts = append(opts, proxy.WithLimits(limits))
 	if body > 0 {

@@ -43,6 +43,7 @@ finished. These keys of [slapproxy] have no option or are the same as one:
   metrics_from        addresses and networks that may read /metrics, besides this machine
   max_body_size       bytes of one call (16777216)
   max_body_memory     bytes of large calls held at once (67108864)
+  max_connections     connections at once, idle ones among them (4096); others wait
   shutdown_timeout    seconds that running calls may take at the end (10)
   shutdown_delay      seconds that /readyz is 503 before connections are refused (0)
 
@@ -96,7 +97,7 @@ type proxySettings struct {
 	tlsKey               string
 	metricsFrom          string
 
-	maxBody, maxBodies, shutdownTimeout, shutdownDelay string
+	maxBody, maxBodies, maxConnections, shutdownTimeout, shutdownDelay string
 	// What is kept, and how long.
 	reportDays, errorDays, backups string
 }
@@ -155,7 +156,7 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 		"shacache_upstream_dir_url": &s.shacache.UpstreamDir, "shacache-upstream-dir-url": &s.shacache.UpstreamDir,
 		"log_file": &s.logFile, "socket_mode": &s.socketMode, "metrics_from": &s.metricsFrom,
 		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
-		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies,
+		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies, "max_connections": &s.maxConnections,
 		"shutdown_timeout": &s.shutdownTimeout, "shutdown_delay": &s.shutdownDelay,
 	})
 }
