@@ -361,6 +361,9 @@
 //   - J9. What another master refuses, or has not ready, is 403 with a text, and
 //     502 if it fails, instead of 500; so are 403 a master_url and a master that
 //     are not configured. The text of 523 is our own.
+//   - J10. States that the slap tool or an import brought, other than those that
+//     can be asked for here, are told as they are. With the reference one such
+//     instance makes every list that would have it 500.
 //
 // Not visible in the recordings of this API: the Accept header is checked before
 // anything is done. Renaming a root renames its tree. What is reported about a

@@ -104,6 +104,11 @@ var jsonDeviations = map[string]jsonDeviation{
 	"post_shared/destroy-on-host-without-list-is-500":   {row: "J7", status: 200, body: `{"title": "Never", "instance_guid": "Never______1", *"state": "destroyed"*`},
 	"names/post-merges-ip-of-both-computers":            {row: "H", status: 200, change: []string{`["tap22", "10.0.0.22"], ["tap22", "fd00::22"], `, ``}},
 
+	"output-validation/get_software_instance-is-500":      {row: "J10", status: 200, body: `{"title": "Odd", "instance_guid": "Odd______0", *"state": "weird"*`},
+	"output-validation/compute_node_instance_list-is-500": {row: "J10", status: 200, body: `{"result_list": [*"instance_guid": "Odd______0", "state": "weird"*`},
+	"output-validation/get_instance_tree-is-500":          {row: "J10", status: 200, body: `{"title": "Odd", "instance_guid": "Odd______0", *"state": "weird"*`},
+	"compute_node_instance_list/after-drop":               {row: "J10", status: 200, body: `{"result_list": [*"instance_guid": "Odd______0", "state": "weird"*`},
+
 	"multimaster/dead-master-523":               {row: "J9", status: 523, body: `{"status": 523, "type": "Unknown Error", "title": "The master http://127.0.0.1:9 cannot be reached*`},
 	"multimaster/dead-master-by-master_url-523": {row: "J9", status: 523, body: `{"status": 523, "type": "Unknown Error", "title": "The master http://127.0.0.1:9 cannot be reached*`},
 	"multimaster/remote-not-ready-is-500":       {row: "J9", status: 403, body: `{"status": 403, "type": "Forbidden", "title": "The master * has not allocated the instance yet*`},

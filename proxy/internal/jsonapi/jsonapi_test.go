@@ -96,7 +96,10 @@ func TestFirstFinding(t *testing.T) {
 func TestResponsesAreChecked(t *testing.T) {
 	m := load(t).Method("allDocs.v0.compute_node_instance_list")
 	require.NoError(t, m.Response(parse(t, `{"result_list": []}`)))
-	require.EqualError(t, m.Response(parse(t, `{"result_list": [{"title": "a", "instance_guid": "g", "state": "weird"}]}`)), "'weird' is not one of ['started', 'stopped', 'destroyed']")
+	require.NoError(t, m.Response(parse(t, `{"result_list": [{"title": "a", "instance_guid": "g", "state": "weird"}]}`)))
+	require.EqualError(t, m.Response(parse(t, `{"result_list": [{"title": "a", "instance_guid": "g", "state": 1}]}`)), "1 is not of type 'string'")
+	m = load(t).Method("put.v0.software_installation_reported_state")
+	require.EqualError(t, m.Response(parse(t, `{"type": "weird", "title": "a"}`)), "'weird' does not fit const")
 }
 
 func TestRead(t *testing.T) {
