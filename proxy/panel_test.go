@@ -335,6 +335,34 @@ func TestPanelTree(t *testing.T) {
 	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Total)
 }
 
+// A host shows what it serves, also while it is stopped, until it is destroyed.
+func TestPanelHosted(t *testing.T) {
+	m := newMaster(t)
+	m.layout("computer", 1)
+	acted(t, m.server, "request", map[string]any{"title": "host", "release": "r"})
+	for _, title := range []string{"first", "second"} {
+		acted(t, m.server, "request", map[string]any{"title": title, "release": "r", "shared": true})
+	}
+	hosted := func() (all []string) {
+		for _, row := range view[shownInstance](t, m.server, "instance?computer=computer&partition=p0").Hosted {
+			all = append(all, row.Title+" "+row.State)
+		}
+		return all
+	}
+	require.Equal(t, []string{"first started", "second started"}, hosted())
+	for _, change := range []struct {
+		state string
+		want  []string
+	}{
+		{"stopped", []string{"first stopped", "second started"}},
+		{"started", []string{"second started", "first started"}}, // it came to the host again
+		{"destroyed", []string{"second started"}},
+	} {
+		acted(t, m.server, "change", map[string]any{"computer": "computer", "key": "_first", "state": change.state})
+		require.Equal(t, change.want, hosted())
+	}
+}
+
 func TestPanelProblems(t *testing.T) {
 	m := newMaster(t)
 	m.layout("computer", 2)

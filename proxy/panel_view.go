@@ -161,7 +161,8 @@ type shownInstance struct {
 	Error      *shownEvent       `json:"error"`
 	Bang       *shownEvent       `json:"bang"`
 	// Tree are the instances of the tree, the root first, and the shared
-	// instances that it requested. Hosted are those that this instance serves.
+	// instances that it requested. Hosted are those that this instance serves, also
+	// those that are stopped.
 	Tree   []instanceRow `json:"tree"`
 	Hosted []instanceRow `json:"hosted"`
 }
@@ -209,7 +210,11 @@ func readInstance(r store.Reader, p *store.Partition) (v shownInstance, err erro
 		instanceRow: instanceRowOf(p), Addresses: addressesView(p.Addresses), Hosted: []instanceRow{},
 		Error: eventView(i.Error), Bang: eventView(i.Bang),
 	}
-	for _, s := range p.Shared {
+	shared, err := r.SharedOfHost(i.ID, stateDestroyed) // its node is not shown those that are stopped
+	if err != nil {
+		return v, err
+	}
+	for _, s := range shared {
 		v.Hosted = append(v.Hosted, sharedRow(s, i.Release))
 	}
 	if v.Parameters, err = parametersView(i.Parameters); err != nil {

@@ -29,6 +29,7 @@ const (
 	qAddresses
 	qAddressesOfComputer
 	qSharedOfHost
+	qSharedOfHostBut
 	qSharedOfHosts
 	qShownShared
 	qShared
@@ -161,14 +162,15 @@ var queries = [queryCount]string{
 	qAddressesOfComputer: "SELECT a.partition_id, a.interface, a.address, a.netmask FROM address a " +
 		"JOIN partition p ON p.id = a.partition_id WHERE p.computer_id = $1 ORDER BY a.id",
 
-	qSharedOfHost:  sharedColumns + "WHERE s.host_id = $1 AND s.listed = 1 ORDER BY s.position",
-	qSharedOfHosts: sharedColumns + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
-	qShownShared:   shownShared + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
-	qShared:        sharedColumns + "WHERE s.reference = $1 AND s.computer_id = $2",
-	qSharedByKey:   sharedColumns + "WHERE s.reference = $1 ORDER BY s.id",
-	qSharedOfTree:  sharedColumns + "WHERE s.tree = $1 ORDER BY s.id",
-	qSharedOf:      sharedColumns + "WHERE s.requester_id = $1 ORDER BY s.id",
-	qAllShared:     sharedColumns + "ORDER BY s.id",
+	qSharedOfHost:    sharedColumns + "WHERE s.host_id = $1 AND s.listed = 1 ORDER BY s.position",
+	qSharedOfHostBut: sharedColumns + "WHERE s.host_id = $1 AND s.state <> $2 ORDER BY s.position",
+	qSharedOfHosts:   sharedColumns + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
+	qShownShared:     shownShared + "WHERE s.computer_id = $1 AND s.listed = 1 ORDER BY s.position",
+	qShared:          sharedColumns + "WHERE s.reference = $1 AND s.computer_id = $2",
+	qSharedByKey:     sharedColumns + "WHERE s.reference = $1 ORDER BY s.id",
+	qSharedOfTree:    sharedColumns + "WHERE s.tree = $1 ORDER BY s.id",
+	qSharedOf:        sharedColumns + "WHERE s.requester_id = $1 ORDER BY s.id",
+	qAllShared:       sharedColumns + "ORDER BY s.id",
 
 	qUsageReports:    usageColumns + "WHERE u.computer_id = $1 ORDER BY u.id",
 	qAllUsageReports: usageColumns + "ORDER BY u.id",

@@ -324,6 +324,10 @@ func (r *reader) SharedOf(requester int64) ([]*Shared, error) {
 	return all(r, scanShared, qSharedOf, requester)
 }
 
+func (r *reader) SharedOfHost(host int64, except string) ([]*Shared, error) {
+	return all(r, scanShared, qSharedOfHostBut, host, except)
+}
+
 func (r *reader) AllShared() ([]*Shared, error) { return all(r, scanShared, qAllShared) }
 
 func (r *reader) UsageReports(c *Computer) ([]*UsageReport, error) {

@@ -112,6 +112,9 @@ type Reader interface {
 	SharedOfTree(tree string) ([]*Shared, error)
 	// SharedOf returns the shared instances last requested by an instance.
 	SharedOf(requester int64) ([]*Shared, error)
+	// SharedOfHost returns the shared instances that an instance serves, whether
+	// its node is shown them or not, but those in one state.
+	SharedOfHost(host int64, except string) ([]*Shared, error)
 	// AllShared returns all shared instances.
 	AllShared() ([]*Shared, error)
 	// Forwarded returns the requests that other masters serve.

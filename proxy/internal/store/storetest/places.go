@@ -200,11 +200,15 @@ func lookUps(t *testing.T, open Opener) {
 			func() ([]*store.Shared, error) { return r.SharedByKey("root_s") },
 			func() ([]*store.Shared, error) { return r.SharedOfTree("root") },
 			func() ([]*store.Shared, error) { return r.SharedOf(root.Instance.ID) },
+			func() ([]*store.Shared, error) { return r.SharedOfHost(want.Host, "another") },
 		} {
 			got, err := look()
 			require.NoError(t, err)
 			require.Empty(t, cmp.Diff([]*store.Shared{want}, got))
 		}
+		none, err := r.SharedOfHost(want.Host, want.State)
+		require.NoError(t, err)
+		require.Empty(t, none)
 		return nil
 	}))
 }
