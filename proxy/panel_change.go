@@ -240,7 +240,7 @@ func (m *master) alterShared(t store.Tx, b changedByPanel, parameters *marshal.D
 	if err != nil {
 		return "", err
 	}
-	q := instanceRequest{Release: host.Instance.Release, Shared: true}
+	q := instanceRequest{Release: host.Instance.Release, Shared: true, State: s.State}
 	if q.Parameters, _, err = sharedParameters(s); err != nil {
 		return "", err
 	}

@@ -354,6 +354,7 @@ func TestSharedInstances(t *testing.T) {
 		{"destroyed", shared(asking{title: "s", state: "destroyed"}), []string{"computer/p0"}, []string{"A_s"}},
 		{"requesting tree gone", func() { _, err := m.destroyed(ctx, Principal{}, "computer", "p1"); require.NoError(t, err) },
 			[]string{"computer/p0"}, nil},
+		{"requested again, without a state", shared(asking{title: "s"}), []string{"computer/p0"}, []string{"_s"}},
 	} {
 		require.Equal(t, step.want, m.changes(places, step.do), step.name)
 		require.Equal(t, step.hosted, m.hosted("computer/p0"), step.name)
