@@ -286,7 +286,7 @@
 //     slap_software_release_url. Clients of 1.6.10 load both.
 //   - O2. Titles are unique in a tree, not everywhere; instances know the title of
 //     their root; keys of shared instances start with it; the root's state is imposed
-//     on the whole tree; all of it is destroyed before the root, and told by title.
+//     on the whole tree (see WithDestroyInStoppedTrees); all of it is destroyed before the root, and told by title.
 //   - O3. A header that names a partition which does not exist is 400.
 //   - O4. Fields that all clients send are needed: 400 without.
 //   - O5. An empty software type is "default", not "RootSoftwareInstance". Clients of

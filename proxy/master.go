@@ -26,8 +26,10 @@ type master struct {
 	others     []*otherMaster
 	runID      string
 	relays     bool // the HTTP proxy is on
-	authorizer Authorizer
-	seen       sightings
+	// destroyInStopped lets instances of stopped trees be destroyed.
+	destroyInStopped bool
+	authorizer       Authorizer
+	seen             sightings
 }
 
 // runIDSetting is where masters that share a database keep their common run ID.

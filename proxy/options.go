@@ -37,6 +37,8 @@ type config struct {
 	panel         *panelConfig
 	certificate   *certificate
 	metricsFrom   []netip.Prefix
+	// destroyInStopped lets instances of stopped trees be destroyed.
+	destroyInStopped bool
 }
 
 // Defaults.
@@ -98,6 +100,16 @@ func WithAllowedHosts(hosts ...string) Option {
 func WithSoftwareProducts(products ...Product) Option {
 	return func(c *config) error {
 		c.products = append(c.products, products...)
+		return nil
+	}
+}
+
+// WithDestroyInStoppedTrees lets an instance be destroyed though the root of its tree
+// is stopped. By default the state of a root that is not started replaces all others,
+// as with the reference's proxy.
+func WithDestroyInStoppedTrees() Option {
+	return func(c *config) error {
+		c.destroyInStopped = true
 		return nil
 	}
 }

@@ -303,9 +303,9 @@ func (m *master) change(t store.Tx, p *store.Partition, q instanceRequest, by as
 }
 
 // imposed replaces the wanted state of an instance by that of its root, if the
-// root is not started.
+// root is not started. Destruction passes if the master is told so.
 func (m *master) imposed(r store.Reader, i *store.Instance, wanted string) (string, error) {
-	if i.Tree == "" {
+	if i.Tree == "" || m.destroyInStopped && wanted == stateDestroyed {
 		return wanted, nil
 	}
 	root, err := r.Find("", i.Tree)

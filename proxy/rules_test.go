@@ -268,6 +268,26 @@ func TestStoppedRootImposesItsState(t *testing.T) {
 	require.Equal(t, "started", attribute(o, "_requested_state"))
 }
 
+// A master that is told so lets an instance of a stopped tree be destroyed, and
+// nothing else.
+func TestDestroyInStoppedTrees(t *testing.T) {
+	m := newMaster(t, WithDestroyInStoppedTrees())
+	m.layout("computer", 2)
+	m.place(asking{title: "A"})
+	m.place(asking{by: "computer/p0", title: "child"})
+	m.place(asking{title: "A", state: "stopped"})
+	for _, state := range []string{"started", "", "destroyed", "started"} {
+		want := "stopped"
+		if state == "destroyed" {
+			want = state
+		}
+		o, err := m.ask(asking{by: "computer/p0", title: "child", state: state})
+		require.NoError(t, err)
+		require.Equal(t, want, attribute(o, "_requested_state"))
+		require.Equal(t, want, m.at("computer/p1").Instance.State)
+	}
+}
+
 func TestTreeIsDestroyedFromTheLeaves(t *testing.T) {
 	m := newMaster(t)
 	ctx := t.Context()
