@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -185,17 +187,16 @@ func treeRows(r store.Reader, rows []any, title string, filtered bool, base stri
 	if err != nil {
 		return nil, err
 	}
+	if err := addHosted(r, roots); err != nil {
+		return nil, err
+	}
 	for _, root := range roots {
-		whole, err := r.Partition(root.Computer, root.Reference)
+		row, err := partitionRow(root)
 		if err != nil {
 			return nil, err
 		}
-		row, err := partitionRow(whole)
-		if err != nil {
-			return nil, err
-		}
-		row["url_string"], row["title"] = whole.Instance.Release, textOrNull(whole.Instance.Title)
-		row["relative_url"] = base + "partitions/" + url.PathEscape(whole.Instance.Title)
+		row["url_string"], row["title"] = root.Instance.Release, textOrNull(root.Instance.Title)
+		row["relative_url"] = base + "partitions/" + url.PathEscape(root.Instance.Title)
 		rows = append(rows, row)
 	}
 	if filtered && len(roots) > 0 {
@@ -205,20 +206,54 @@ func treeRows(r store.Reader, rows []any, title string, filtered bool, base stri
 	if err != nil {
 		return nil, err
 	}
+	hosts := map[int64]*store.Partition{}
 	for _, s := range shared {
 		name := strings.TrimPrefix(s.Key, "_")
 		if !s.Listed || title != "" && name != title {
 			continue
 		}
-		host, err := r.ByInstance(s.Host)
-		if err != nil {
-			return nil, err
+		host := hosts[s.Host]
+		if host == nil {
+			if host, err = r.ByInstance(s.Host); err != nil {
+				return nil, err
+			}
+			hosts[s.Host] = host
 		}
 		rows = append(rows, map[string]any{
 			"title": name, "url_string": host.Instance.Release, "relative_url": base + "shared/" + url.PathEscape(name),
 		})
 	}
 	return rows, nil
+}
+
+// addHosted adds the shared instances that roots host. A few hosts are asked one by
+// one; for many, all shared instances are read at once.
+func addHosted(r store.Reader, roots []*store.Partition) error {
+	if len(roots) <= 4 {
+		for _, root := range roots {
+			whole, err := r.Partition(root.Computer, root.Reference)
+			if err != nil {
+				return err
+			}
+			root.Shared = whole.Shared
+		}
+		return nil
+	}
+	shared, err := r.AllShared()
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(shared, func(a, b *store.Shared) int { return cmp.Compare(a.Position, b.Position) })
+	byHost := map[int64][]*store.Shared{}
+	for _, s := range shared {
+		if s.Listed {
+			byHost[s.Host] = append(byHost[s.Host], s)
+		}
+	}
+	for _, root := range roots {
+		root.Shared = byHost[root.Instance.ID]
+	}
+	return nil
 }
 
 // partitionRow has the columns of the reference's table.
