@@ -88,6 +88,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
 			others: others, runID: rand.Text() + rand.Text()[:6], relays: !c.noHTTPProxy,
+			destroyInStopped: c.destroyInStopped,
 		},
 	}
 	err = db.Update(ctx, func(t store.Tx) error {
@@ -119,7 +120,7 @@ func (s *Server) Close() error {
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	r = s.behind(r)
+	r = s.behind(singleSlash(r))
 	recorder := &recorder{ResponseWriter: w}
 	s.metrics.inFlight.Add(1)
 	whole := r.Body
@@ -158,6 +159,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.config.authenticator.Authenticate(r)
 	if err != nil {
 		return withStatus(err, http.StatusUnauthorized)
+	}
+	if redirectToSingleSlashes(w, r) {
+		return nil
 	}
 	path := r.URL.Path
 	if e, ok := s.tool[path]; ok {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -121,7 +123,6 @@ func TestPathsAndMethods(t *testing.T) {
 		{"GET", "/nothing", 404, ""},
 		{"GET", "/getRunId/", 404, ""},
 		{"GET", "/GETRUNID", 404, ""},
-		{"GET", "//getRunId", 404, ""},
 		{"HEAD", "/getRunId", 200, ""},
 		{"OPTIONS", "/supplySupply", 200, "POST, OPTIONS"},
 		{"OPTIONS", "/getRunId", 200, "GET, HEAD, OPTIONS"},
@@ -138,6 +139,26 @@ func TestPathsAndMethods(t *testing.T) {
 		require.Equal(t, test.status, w.Code, "%+v", test)
 		require.Equal(t, test.allow, w.Header().Get("Allow"), "%+v", test)
 	}
+}
+
+func TestSlashesTooMany(t *testing.T) {
+	m := newMaster(t, WithTrustedProxies(netip.MustParsePrefix("192.0.2.0/24")))
+	for path, want := range map[string]string{
+		"//getRunId":                      "200 ",
+		"///hateoas/":                     "200 ",
+		"/hateoas//?mode=search&query=":   "308 /hateoas/?mode=search&query=",
+		"/hateoas///partitions//a%2F%2Fb": "308 /hateoas/partitions/a%2F%2Fb",
+		"/hateoas/partitions/a%2F%2Fb":    "404 ",
+		"//evil.example//x":               "308 /evil.example/x",
+		"/http_proxy/http/a//b":           "403 ",
+	} {
+		r := httptest.NewRequest("GET", "http://localhost"+path, nil)
+		w := httptest.NewRecorder()
+		m.server.ServeHTTP(w, r)
+		require.Equal(t, want, fmt.Sprint(w.Code, " ", w.Header().Get("Location")), path)
+	}
+	w := get(m.server, "/hateoas//", "X-Forwarded-Prefix", "/master")
+	require.Equal(t, "/master/hateoas/", w.Header().Get("Location"))
 }
 
 // Hostile and malformed documents are refused with a text that names the field,
@@ -530,6 +551,38 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(string(want), got))
+}
+
+// The list of many services shows each as the search for its title does.
+func TestHateoasListOfMany(t *testing.T) {
+	m := newMaster(t)
+	m.layout("computer", 8)
+	query := func(more string) []any {
+		w := get(m.server, "/hateoas/?mode=search&query="+url.QueryEscape(`portal_type:"Instance Tree" AND validation_state:validated`+more))
+		require.Equal(t, 200, w.Code)
+		var answer struct {
+			Embedded struct{ Contents []any } `json:"_embedded"`
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+		return answer.Embedded.Contents
+	}
+	var single []any
+	for i := range 8 {
+		m.place(asking{title: fmt.Sprint("t", i), release: fmt.Sprintf("http://sr/%d%d", i%2, i/4)})
+	}
+	for i := range 6 {
+		m.place(asking{title: fmt.Sprint("s", i), release: fmt.Sprintf("http://sr/%d0", i%2), shared: true})
+	}
+	m.place(asking{title: "s1", release: "http://sr/10", shared: true, state: "destroyed"})
+	m.place(asking{title: "s0", release: "http://sr/00", shared: true, state: "destroyed"})
+	m.place(asking{title: "s0", release: "http://sr/00", shared: true})
+	for _, title := range strings.Fields("t0 t1 t2 t3 t4 t5 t6 t7 s0 s2 s3 s4 s5") {
+		rows := query(` AND title:="` + title + `"`)
+		require.Len(t, rows, 1, title)
+		single = append(single, rows[0])
+	}
+	require.Contains(t, single[0].(map[string]any)["slave_instance_list"], "_s2")
+	require.Equal(t, single, query(""))
 }
 
 func TestHateoasForBothGenerations(t *testing.T) {

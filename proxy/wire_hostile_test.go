@@ -150,7 +150,6 @@ func TestRawRequestsThatAreRefused(t *testing.T) {
 		"TRACE":                     {"TRACE /getRunId HTTP/1.1\r\nHost: localhost\r\nCookie: x\r\n\r\n", 405},
 		"method with markup":        {"<b> /getRunId HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
 		"method in lower case":      {"post /supplySupply HTTP/1.1\r\n" + formHeaders + length + "\r\n" + supply, 405},
-		"double slash":              {"POST //supplySupply HTTP/1.1\r\n" + formHeaders + length + "\r\n" + supply, 404},
 		"dot segments":              {"POST /x/../supplySupply HTTP/1.1\r\n" + formHeaders + length + "\r\n" + supply, 404},
 		"encoded slash":             {"POST /%2fsupplySupply HTTP/1.1\r\n" + formHeaders + length + "\r\n" + supply, 404},
 		"bad escape":                {"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
@@ -241,6 +240,7 @@ func TestRawRequestsThatAreServed(t *testing.T) {
 		"chunks":            {supplyHead("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("3\r\n%s\r\n%x;x=y\r\n%s\r\n0\r\n\r\n", supply[:3], len(supply)-3, supply[3:]), []int{200}},
 		"pipelining":        {strings.Repeat(call, 50), repeated(200, 50)},
 		"pipelined refusal": {call + supplyHead(length+"Origin: null\r\n") + supply + call, []int{200, 403, 200}},
+		"slashes too many":  {"POST //supplySupply HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n" + length + "\r\n" + supply, []int{200}},
 		"encoded letters":   {"GET /get%52unId HTTP/1.1\r\nHost: localhost\r\n\r\n", []int{200}},
 		"garbage escapes":   {supplyHead("Content-Length: 53\r\n") + "url=%zz%%%u0041%ff&computer_id=computer&state=available&x"[:53], []int{400}},
 	} {
