@@ -103,8 +103,7 @@ func (a *app) writeHelp(w io.Writer, cmd *cobra.Command) error {
 	fmt.Fprintf(&b, "%s\n\n%s\n", a.usageBlock(cmd), cmd.Short)
 	if cmd.Long != "" {
 		for paragraph := range strings.SplitSeq(cmd.Long, "\n\n") {
-			words := strings.Fields(paragraph)
-			fmt.Fprintf(&b, "\n%s\n", wrapWords(words[0], "", words[1:], a.width()))
+			b.WriteString("\n" + a.wrapParagraph(paragraph) + "\n")
 		}
 	}
 	if args := arguments(cmd); len(args) > 0 {
@@ -119,6 +118,16 @@ func (a *app) writeHelp(w io.Writer, cmd *cobra.Command) error {
 	b.WriteString("\nThe options of \"slapos --help\" are accepted too.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// wrapParagraph wraps a paragraph. One that is indented is a table, which stays as
+// it is.
+func (a *app) wrapParagraph(text string) string {
+	if strings.HasPrefix(text, " ") {
+		return text
+	}
+	words := strings.Fields(text)
+	return wrapWords(words[0], "", words[1:], a.width())
 }
 
 // writeGlobalHelp prints the options and the commands, by group or as one list.

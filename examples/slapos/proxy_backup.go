@@ -27,7 +27,7 @@ func newProxyBackup(a *app) *cobra.Command {
 	var o proxy.BackupOptions
 	cmd := leaf(otherGroup, "backup [file]", "copy the database of a running master", proxyBackupLong,
 		func(cmd *cobra.Command, args []string) error {
-			s, err := a.proxySettings(cfg, proxySettings{database: database})
+			s, err := a.databaseSettings(cfg, database)
 			if err != nil {
 				return err
 			}

@@ -18,7 +18,7 @@ func newProxyCheck(a *app) *cobra.Command {
 	var database string
 	cmd := leaf(otherGroup, "check", "verify the database of a master", proxyCheckLong,
 		func(cmd *cobra.Command, _ []string) error {
-			s, err := a.proxySettings(cfg, proxySettings{database: database})
+			s, err := a.databaseSettings(cfg, database)
 			if err != nil {
 				return err
 			}

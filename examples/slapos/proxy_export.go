@@ -21,7 +21,7 @@ func newProxyExport(a *app) *cobra.Command {
 	var force bool
 	cmd := leaf(otherGroup, "export file", "write a database of the Python proxy", proxyExportLong,
 		func(cmd *cobra.Command, args []string) error {
-			s, err := a.proxySettings(cfg, proxySettings{database: database})
+			s, err := a.databaseSettings(cfg, database)
 			if err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ func newProxyShow(a *app) *cobra.Command {
 	var o proxy.ShowOptions
 	cmd := leaf(otherGroup, "show", "display proxy instances and parameters", proxyShowLong,
 		func(cmd *cobra.Command, _ []string) error {
-			s, err := a.proxySettings(cfg, proxySettings{database: database})
+			s, err := a.databaseSettings(cfg, database)
 			if err != nil {
 				return err
 			}

@@ -29,32 +29,52 @@ sockets, it serves those instead; it tells when it is ready and answers the watc
 directory systemd beside the source of this program has units. On SIGTERM, running calls are
 finished. These keys of [slapproxy] have no option or are the same as one:
 
-  tls_certificate_file, tls_key_file   PEM files, read again when they change
-  allowed_hosts       other names that the master is called by
-  public_directory_path   absolute directory whose files /panel/public/ serves
-  schema_hosts        hosts without public address that the panel reads schemas from
-  trusted_proxies     addresses and networks of front proxies, whose X-Forwarded-Proto
-                      and X-Forwarded-Prefix are believed
-  http_proxy          false: /http_proxy does not show the sites of front ends
+  tls_certificate_file, tls_key_file
+                       PEM files, read again when they change
+  allowed_hosts        other names that the master is called by
+  software_product_list
+                       products: on each line a name and the URL of a release
+  destroy_in_stopped_trees
+                       true: instances of a tree whose root is stopped can be
+                       destroyed (false: they are stopped, as with the Python
+                       proxy)
+  public_directory_path
+                       absolute directory whose files /panel/public/ serves
+  schema_hosts         hosts without public address that the panel reads
+                       schemas from
+  trusted_proxies      addresses and networks of front proxies, whose
+                       X-Forwarded-Proto and X-Forwarded-Prefix are believed
+  http_proxy           false: /http_proxy does not show the sites of front ends
   shacache_content_directory, shacache_metadata_directory
-                      directories of the network cache; without both there is none
+                       directories of the network cache; without both there is
+                       none
   shacache_upstream_cache_url, shacache_upstream_dir_url
-                      network cache that is asked for what is missing
-  metrics_from        addresses and networks that may read /metrics, besides this machine
-  max_body_size       bytes of one call (16777216)
-  max_body_memory     bytes of large calls held at once (67108864)
-  max_connections     connections at once, idle ones among them (4096); others wait
-  shutdown_timeout    seconds that running calls may take at the end (10)
-  shutdown_delay      seconds that /readyz is 503 before connections are refused (0)
+                       network cache that is asked for what is missing
+  metrics_from         addresses and networks that may read /metrics, besides
+                       this machine
+  report_retention_days
+                       days that usage reports are kept (396; 0: for ever)
+  error_retention_days days that texts of errors and bangs are kept (90)
+  backup_retention     backups without a name of their own that stay (10)
+  max_body_size        bytes of one call (16777216)
+  max_body_memory      bytes of large calls held at once (67108864)
+  max_connections      connections at once, idle ones among them (4096);
+                       others wait
+  shutdown_timeout     seconds that running calls may take at the end (10)
+  shutdown_delay       seconds that /readyz is 503 before connections are
+                       refused (0)
+  log_file             file to which everything that is logged is appended
 
 Each section [multimaster/URL] names another master, which serves requests whose filter has
 that URL as master_url, or whose release is in its list. Its keys:
 
-  software_release_list   URLs of releases, one on each line
-  key, cert           PEM files of the client certificate; https masters need them
-  computer, partition on whose behalf requests are made there
-  master_ca_file      authorities that its certificate is verified against
-  master_verify       false: any certificate is accepted
+  software_release_list
+                       URLs of releases, one on each line
+  key, cert            PEM files of the client certificate; https masters need
+                       them
+  computer, partition  on whose behalf requests are made there
+  master_ca_file       authorities that its certificate is verified against
+  master_verify        false: any certificate is accepted
 
 /healthz and /readyz are for balancers, /metrics for Prometheus.
 
@@ -90,6 +110,7 @@ type proxySettings struct {
 	multimaster          []proxy.OtherMaster
 	trustedProxies       string
 	noHTTPProxy          bool
+	destroyInStopped     bool
 	shacache             proxy.Shacache
 	inherited            []net.Listener
 	socketMode           string
@@ -131,6 +152,17 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 	return s, nil
 }
 
+// databaseSettings is proxySettings for commands that need no more than a database:
+// for the one of the command line, there need be no configuration file.
+func (a *app) databaseSettings(from *cfgOption, database string) (proxySettings, error) {
+	s, err := a.proxySettings(from, proxySettings{database: database})
+	missing, ok := errors.AsType[*configparser.LoadError](err)
+	if ok && missing.Missing && database != "" && from.path == "" && a.getenv(from.variable) == "" {
+		return proxySettings{database: a.expandHome(database)}, nil
+	}
+	return s, err
+}
+
 // fill sets what is still empty from one section.
 func (s *proxySettings) fill(file *configparser.File, section string) error {
 	err := fillFrom(file, section, map[string]*string{
@@ -147,6 +179,9 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 		return err
 	}
 	s.noHTTPProxy = !shows
+	if s.destroyInStopped, err = boolOr(file, section, "destroy_in_stopped_trees", false); err != nil {
+		return err
+	}
 	return fillFrom(file, section, map[string]*string{
 		"public_directory_path": &s.publicDirectory, "schema_hosts": &s.schemaHosts,
 		"trusted_proxies":            &s.trustedProxies,
@@ -255,6 +290,9 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 		return nil, err
 	}
 	opts = append(append(opts, operation...), others...)
+	if s.destroyInStopped {
+		opts = append(opts, proxy.WithDestroyInStoppedTrees())
+	}
 	hosts := strings.FieldsFunc(s.allowedHosts, isSeparator)
 	for _, host := range s.reachedBy() {
 		ip := net.ParseIP(host)
