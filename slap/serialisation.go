@@ -77,17 +77,6 @@ func (p Parameters) Requested() Parameters {
 	return requested
 }
 
-// addedByMaster tells whether masters put a parameter beside those requested.
-func addedByMaster(key string) bool {
-	switch key {
-	case "ip_list", "full_ip_list", "full_address_list", "slave_instance_list", "timestamp",
-		"instance_title", "root_instance_title", "root_instance_short_title",
-		"slap_computer_id", "slap_computer_partition_id", "slap_software_release_url", "slap_software_type":
-		return true
-	}
-	return false
-}
-
 // Decode stores the parameters in what into points to: a struct, by the json
 // tags of its fields, a map with text keys, or an any. It reads both
 // serialisations. If the only parameter is "_", beside those that masters add,

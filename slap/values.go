@@ -3,6 +3,7 @@ package slap
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -140,12 +141,14 @@ func routedOf(v any) []RoutedAddress {
 	return all
 }
 
-// added are the parameters that masters add to those requested, as far as this
-// package gives them out by name.
+// added are the parameters that masters put beside those requested.
 var added = []string{
-	"full_ip_list", "instance_title", "ip_list", "root_instance_title", "slap_software_type",
+	"full_address_list", "full_ip_list", "instance_title", "ip_list", "root_instance_short_title", "root_instance_title",
+	"slap_computer_id", "slap_computer_partition_id", "slap_software_release_url", "slap_software_type",
 	"slave_instance_list", "timestamp",
 }
+
+func addedByMaster(key string) bool { return slices.Contains(added, key) }
 
 // attributesOf returns the added parameters that the answer of a request has as
 // attributes.
