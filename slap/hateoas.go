@@ -33,12 +33,15 @@ type Instance struct {
 }
 
 // News returns the latest messages about the instances of the tree
-// (getInstanceNews), none if the master does not tell. The stand-alone master
-// does not.
+// (getInstanceNews). It is nil if the master does not tell, as the stand-alone one
+// does not, and empty if there are none.
 func (i *Instance) News() []Status {
 	news, _ := i.Fields["news"].(map[string]any)
-	list, _ := news["instance"].([]any)
-	var all []Status
+	list, told := news["instance"].([]any)
+	if !told {
+		return nil
+	}
+	all := make([]Status, 0, len(list))
 	for _, item := range list {
 		if fields, ok := item.(map[string]any); ok {
 			all = append(all, statusOf(fields))

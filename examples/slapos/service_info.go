@@ -81,10 +81,14 @@ func (a *app) serviceInfo(ctx context.Context, i *slap.Instance, withNews bool) 
 	if decoded, ok := decodeJSONParameter(i.ConnectionParameters); ok && a.isJSONInXML(ctx, i) {
 		info.Connection = decoded
 	}
-	news, present := instanceNews(i)
-	info.Status = newsStatus(news, present)
-	if withNews && present {
-		info.News = news
+	news := i.News()
+	info.Status = newsStatus(news)
+	if withNews && news != nil {
+		raw := make([]slap.Parameters, 0, len(news))
+		for _, message := range news {
+			raw = append(raw, message.Fields)
+		}
+		info.News = raw
 	}
 	return info
 }
@@ -103,27 +107,15 @@ func (a *app) isJSONInXML(ctx context.Context, i *slap.Instance) bool {
 	return schema.serialisation() == serialisationJSONInXML
 }
 
-// instanceNews is the list news.instance of what the master tells.
-func instanceNews(i *slap.Instance) ([]any, bool) {
-	news, ok := i.Fields["news"].(map[string]any)
-	if !ok {
-		return nil, false
-	}
-	list, ok := news["instance"].([]any)
-	return list, ok
-}
-
-// newsStatus sums the news up as a colour.
-func newsStatus(news []any, present bool) string {
-	if !present {
+// newsStatus sums the news up as a colour; nil is what a master does not tell.
+func newsStatus(news []slap.Status) string {
+	if news == nil {
 		return "unsupported"
 	}
 	green, red := false, false
-	for _, item := range news {
-		fields, _ := item.(map[string]any)
-		text, _ := fields["text"].(string)
-		green = green || strings.HasPrefix(text, "#access")
-		red = red || strings.HasPrefix(text, "#error")
+	for _, message := range news {
+		green = green || strings.HasPrefix(message.Text, "#access")
+		red = red || strings.HasPrefix(message.Text, "#error")
 	}
 	switch {
 	case green && red:

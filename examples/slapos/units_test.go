@@ -218,18 +218,17 @@ func TestMessage(t *testing.T) {
 }
 
 func TestNewsStatus(t *testing.T) {
-	news := func(texts ...string) []any {
-		var out []any
+	for want, texts := range map[string][]string{
+		"none": {"#building"}, "green": {"#access ok"}, "red": {"#error bad"}, "orange": {"#error bad", "#access ok"},
+	} {
+		var news []slap.Status
 		for _, text := range texts {
-			out = append(out, map[string]any{"text": text})
+			news = append(news, slap.Status{Text: text})
 		}
-		return out
+		require.Equal(t, want, newsStatus(news))
 	}
-	require.Equal(t, "unsupported", newsStatus(nil, false))
-	require.Equal(t, "none", newsStatus(news("#building"), true))
-	require.Equal(t, "green", newsStatus(news("#access ok"), true))
-	require.Equal(t, "red", newsStatus(news("#error bad"), true))
-	require.Equal(t, "orange", newsStatus(news("#error bad", "#access ok"), true))
+	require.Equal(t, "unsupported", newsStatus(nil))
+	require.Equal(t, "none", newsStatus([]slap.Status{}))
 }
 
 // TestOptionsHaveHelp checks that every option of every command is described and
