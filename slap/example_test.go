@@ -15,6 +15,19 @@ import (
 	"github.com/slapos/slapos-go/slap"
 )
 
+// connect returns a client of a master of its own, and what ends both.
+func connect() (client *slap.Client, done func()) {
+	server := master()
+	client, err := slap.New(server.URL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, func() {
+		client.CloseIdleConnections()
+		server.Close()
+	}
+}
+
 // master starts a master that knows one computer and allocates an instance at
 // the second time it is asked. A real one is in package proxy.
 func master() *httptest.Server {
@@ -91,15 +104,10 @@ func ExampleNew() {
 }
 
 func ExampleOpenOrder_Request() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
-	_, err = client.OpenOrder().Request(context.Background(), slap.Request{
+	_, err := client.OpenOrder().Request(context.Background(), slap.Request{
 		SoftwareRelease: "https://example.org/web/software.cfg", Reference: "my-site",
 	})
 	if pending, ok := errors.AsType[*slap.NotReadyError](err); ok {
@@ -109,18 +117,13 @@ func ExampleOpenOrder_Request() {
 }
 
 func ExampleSupply_Supply() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	const release = "https://example.org/web/software.cfg"
 	ctx := context.Background()
 	fmt.Println(client.Supply().Supply(ctx, release, "COMP-7", slap.StateAvailable))
-	err = client.Supply().Supply(ctx, release, "COMP-8", slap.StateAvailable)
+	err := client.Supply().Supply(ctx, release, "COMP-8", slap.StateAvailable)
 	fmt.Println(errors.Is(err, slap.ErrNotFound))
 	// Output:
 	// <nil>
@@ -128,13 +131,8 @@ func ExampleSupply_Supply() {
 }
 
 func ExampleComputer_Partitions() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	partitions, err := client.Computer("COMP-7").Partitions(context.Background())
 	if err != nil {
@@ -151,13 +149,8 @@ func ExampleComputer_Partitions() {
 }
 
 func ExampleClient_SoftwareProduct() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	release, err := client.SoftwareProduct(context.Background(), "kvm")
 	if err != nil {

@@ -12,13 +12,8 @@ import (
 )
 
 func ExampleComputer_Watch() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	// An agent would go on until its context ends.
 	for change, err := range client.Computer("COMP-7").Watch(context.Background(), slap.WatchEvery(30*time.Second)) {
@@ -68,13 +63,8 @@ func ExampleChanges() {
 }
 
 func ExampleWaitRequestUntil() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	part, err := slap.WaitRequestUntil(context.Background(), client.OpenOrder(),
 		slap.Request{SoftwareRelease: "https://example.org/web/software.cfg", Reference: "my-site"},
@@ -103,17 +93,12 @@ func ExampleWaitRequestUntil() {
 }
 
 func ExampleRequestAll() {
-	server := master()
-	defer server.Close()
-	client, err := slap.New(server.URL)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer client.CloseIdleConnections()
+	client, done := connect()
+	defer done()
 
 	const release = "https://example.org/web/software.cfg"
 	requests := []slap.Request{{SoftwareRelease: release, Reference: "one"}, {SoftwareRelease: release, Reference: "two"}}
-	_, err = slap.RequestAll(context.Background(), client.OpenOrder(), requests, 1)
+	_, err := slap.RequestAll(context.Background(), client.OpenOrder(), requests, 1)
 	fmt.Println(errors.Is(err, slap.ErrNotReady))
 
 	parts, err := slap.WaitRequestAll(context.Background(), client.OpenOrder(), requests, 1)

@@ -122,13 +122,18 @@ func checkOutcome(t *testing.T, e exchange, err error) {
 		require.True(t, ok)
 		require.Equal(t, "fwd5", pending.Request.Reference)
 	case e.Status >= 400:
-		require.ErrorIs(t, err, ErrServer)
-		failure, ok := errors.AsType[*Error](err)
-		require.True(t, ok)
-		require.Equal(t, e.Status, failure.Status)
+		requireServerError(t, e.Status, err)
 	default:
 		require.NoError(t, err)
 	}
+}
+
+func requireServerError(t *testing.T, status int, err error) {
+	t.Helper()
+	require.ErrorIs(t, err, ErrServer)
+	failure, ok := errors.AsType[*Error](err)
+	require.True(t, ok)
+	require.Equal(t, status, failure.Status)
 }
 
 // repeat performs, through the public methods, the call of an exchange.

@@ -167,10 +167,7 @@ func TestDecoder(t *testing.T) {
 
 	// Movements that nobody reads are checked all the same.
 	bad := strings.Replace(exampleBytes, "<quantity> 1.50 ", "<quantity>x", 1)
-	var last error
-	for _, err := range NewDecoder(strings.NewReader(bad)).Transactions() {
-		last = err
-	}
+	last := lastError(NewDecoder(strings.NewReader(bad)).Transactions())
 	one, ok := errors.AsType[*Error](last)
 	require.True(t, ok)
 	require.Equal(t, "/journal/transaction[1]/movement[2]/quantity", one.Path)
@@ -183,10 +180,7 @@ func TestDecoderVerdicts(t *testing.T) {
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		require.NoError(t, err)
-		var last error
-		for _, err := range NewDecoder(bytes.NewReader(data)).Transactions() {
-			last = err
-		}
+		last := lastError(NewDecoder(bytes.NewReader(data)).Transactions())
 		require.Equal(t, strings.Contains(file, "invalid"), last != nil, "%s: %v", file, last)
 	}
 }

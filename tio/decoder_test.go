@@ -2,6 +2,7 @@ package tio
 
 import (
 	"errors"
+	"iter"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -32,10 +33,7 @@ func TestDecoderOfConsumption(t *testing.T) {
 	require.NoError(t, ValidateConsumption(strings.NewReader(exampleReport)))
 
 	bad := strings.ReplaceAll(exampleReport, "<price>0<", "<price>x<")
-	var last error
-	for _, err := range NewDecoder(strings.NewReader(bad)).Consumption() {
-		last = err
-	}
+	last := lastError(NewDecoder(strings.NewReader(bad)).Consumption())
 	one, ok := errors.AsType[*Error](last)
 	require.True(t, ok)
 	require.Equal(t, "/consumption/movement[1]/price", one.Path)
@@ -53,4 +51,12 @@ func TestDecoderIsLazy(t *testing.T) {
 	for _, err := range NewDecoder(iotest.ErrReader(errors.New("touched")), WithMaxText(0)).Transactions() {
 		require.EqualError(t, err, "tio: the limit 0 is not positive")
 	}
+}
+
+// lastError reads to the end and returns the last error.
+func lastError[T any](items iter.Seq2[T, error]) (last error) {
+	for _, err := range items {
+		last = err
+	}
+	return last
 }

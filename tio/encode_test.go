@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -68,26 +67,21 @@ func TestEncodeIndented(t *testing.T) {
 // TestRoundTrip keeps every value, absence and order of every valid document, in
 // both layouts and through the streaming encoder.
 func TestRoundTrip(t *testing.T) {
-	files, err := filepath.Glob("testdata/valid/*.xml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			data, err := os.ReadFile(file)
+	eachFixture(t, "valid", func(t *testing.T, file string) {
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		want, err := Decode(bytes.NewReader(data))
+		require.NoError(t, err)
+		for _, opts := range [][]EncodeOption{nil, {WithIndent("\t")}} {
+			var whole, pieces bytes.Buffer
+			require.NoError(t, Encode(&whole, want, opts...))
+			require.NoError(t, encodePieces(&pieces, want, opts...))
+			require.Equal(t, whole.String(), pieces.String())
+			got, err := Decode(&whole)
 			require.NoError(t, err)
-			want, err := Decode(bytes.NewReader(data))
-			require.NoError(t, err)
-			for _, opts := range [][]EncodeOption{nil, {WithIndent("\t")}} {
-				var whole, pieces bytes.Buffer
-				require.NoError(t, Encode(&whole, want, opts...))
-				require.NoError(t, encodePieces(&pieces, want, opts...))
-				require.Equal(t, whole.String(), pieces.String())
-				got, err := Decode(&whole)
-				require.NoError(t, err)
-				require.Empty(t, cmp.Diff(want, got))
-			}
-		})
-	}
+			require.Empty(t, cmp.Diff(want, got))
+		}
+	})
 }
 
 func encodePieces(w io.Writer, j *Journal, opts ...EncodeOption) error {

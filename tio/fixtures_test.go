@@ -11,60 +11,60 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestValidDocuments accepts every valid document; TestStricter has those that
-// the schema allows and this package refuses.
-func TestValidDocuments(t *testing.T) {
-	files, err := filepath.Glob("testdata/valid/*.xml")
+// eachFixture runs a test on every document of a folder of testdata.
+func eachFixture(t *testing.T, folder string, test func(t *testing.T, file string)) {
+	files, err := filepath.Glob("testdata/" + folder + "/*.xml")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			f, err := os.Open(file)
-			require.NoError(t, err)
-			defer f.Close()
-			journal, err := Decode(f)
-			require.NoError(t, err)
-			require.NotEmpty(t, journal.Transactions)
-			for _, transaction := range journal.Transactions {
-				require.NotEmpty(t, transaction.Movements)
-			}
-		})
+		t.Run(filepath.Base(file), func(t *testing.T) { test(t, file) })
 	}
+}
+
+// TestValidDocuments accepts every valid document; TestStricter has those that
+// the schema allows and this package refuses.
+func TestValidDocuments(t *testing.T) {
+	eachFixture(t, "valid", func(t *testing.T, file string) {
+		f, err := os.Open(file)
+		require.NoError(t, err)
+		defer f.Close()
+		journal, err := Decode(f)
+		require.NoError(t, err)
+		require.NotEmpty(t, journal.Transactions)
+		for _, transaction := range journal.Transactions {
+			require.NotEmpty(t, transaction.Movements)
+		}
+	})
 }
 
 // TestInvalidDocuments compares rule and path with the text beside each document.
 func TestInvalidDocuments(t *testing.T) {
-	files, err := filepath.Glob("testdata/invalid/*.xml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			text, err := os.ReadFile(strings.TrimSuffix(file, ".xml") + ".txt")
-			require.NoError(t, err)
-			want := map[string]string{}
-			for line := range strings.Lines(string(text)) {
-				if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-					want[key] = value
-				}
+	eachFixture(t, "invalid", func(t *testing.T, file string) {
+		text, err := os.ReadFile(strings.TrimSuffix(file, ".xml") + ".txt")
+		require.NoError(t, err)
+		want := map[string]string{}
+		for line := range strings.Lines(string(text)) {
+			if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+				want[key] = value
 			}
-			f, err := os.Open(file)
-			require.NoError(t, err)
-			defer f.Close()
-			err = Validate(f)
-			rule, _, _ := strings.Cut(want["rule"], " ")
-			first := find(err, rule, want["path"])
-			require.NotNil(t, first, "no %s at %q in: %v", rule, want["path"], err)
-			require.Positive(t, first.Line)
-			require.Positive(t, first.Column)
-			line, err := strconv.Atoi(want["line"])
-			require.NoError(t, err)
-			if first.Rule == StrayText { // the reference validator tells the start of the parent
-				require.GreaterOrEqual(t, first.Line, line)
-				return
-			}
-			require.InDelta(t, line, first.Line, 1, "line")
-		})
-	}
+		}
+		f, err := os.Open(file)
+		require.NoError(t, err)
+		defer f.Close()
+		err = Validate(f)
+		rule, _, _ := strings.Cut(want["rule"], " ")
+		first := find(err, rule, want["path"])
+		require.NotNil(t, first, "no %s at %q in: %v", rule, want["path"], err)
+		require.Positive(t, first.Line)
+		require.Positive(t, first.Column)
+		line, err := strconv.Atoi(want["line"])
+		require.NoError(t, err)
+		if first.Rule == StrayText { // the reference validator tells the start of the parent
+			require.GreaterOrEqual(t, first.Line, line)
+			return
+		}
+		require.InDelta(t, line, first.Line, 1, "line")
+	})
 }
 
 // find returns the broken rule at a path; an empty path stands for any.
