@@ -256,3 +256,79 @@ func TestShacacheSizes(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 }
+
+// A network cache above that hangs does not keep entries from being put.
+func TestShacacheUpdateHoldsNobody(t *testing.T) {
+	asked, release := make(chan bool, 1), make(chan bool)
+	above := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- true
+		<-release
+		http.NotFound(w, nil)
+	}))
+	defer above.Close()
+	c := newCache(t, Shacache{UpstreamDir: above.URL})
+	require.Equal(t, 201, c.put("k", entryOf(t, "x", "")).Code)
+	updated := make(chan int)
+	go func() { updated <- c.send("POST", "update", "").Code }()
+	<-asked
+	require.Equal(t, 201, c.put("other", entryOf(t, "y", "")).Code)
+	close(release)
+	require.Equal(t, 200, <-updated)
+}
+
+// FuzzShacache sends arbitrary calls to a network cache. None fails for a reason of
+// the caller's, and what is taken is there afterwards, inside its directories.
+func FuzzShacache(f *testing.F) {
+	f.Add("PUT", "dir/k", `["{\"sha512\": \"x\"}", "sig"]`)
+	f.Add("PUT", "dir/pypi:a=1", `[null, [1, {"a": 2}]]`)
+	f.Add("POST", "cache", "content")
+	f.Add("PUT", "cache/"+sha("content"), "content")
+	f.Add("GET", "cache/"+sha("content"), "")
+	f.Add("GET", "dir/../k", "")
+	f.Add("POST", "update", "")
+	dir := f.TempDir()
+	s, err := Open(f.Context(), "", WithShacache(Shacache{Content: filepath.Join(dir, "data"), Metadata: filepath.Join(dir, "dir")}))
+	require.NoError(f, err)
+	f.Cleanup(func() { require.NoError(f, s.Close()) })
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		r, err := http.NewRequest(method, "http://localhost/shacache/", strings.NewReader(body))
+		if err != nil {
+			t.Skip("no method")
+		}
+		r.URL.Path += path
+		r.Header.Set("Content-Type", "application/json")
+		send := func(r *http.Request) *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			require.NotEqual(t, 500, w.Code, "%s %q: %s", method, path, w.Body)
+			return w
+		}
+		w := send(r)
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			require.Contains(t, []string{"data", "dir"}, e.Name())
+		}
+		if w.Code != 201 {
+			return
+		}
+		read, err := http.NewRequest("GET", "http://localhost/shacache/", nil)
+		require.NoError(t, err)
+		read.URL.Path += path
+		if digest := w.Body.String(); digest != "" {
+			require.Equal(t, sha(body), digest)
+			read.URL.Path = "/shacache/cache/" + digest
+			require.Equal(t, body, send(read).Body.String())
+			return
+		}
+		var list [][]json.RawMessage
+		require.NoError(t, json.Unmarshal(send(read).Body.Bytes(), &list))
+		var pair []any
+		require.NoError(t, json.Unmarshal([]byte(body), &pair))
+		first, err := json.Marshal(list[0])
+		require.NoError(t, err)
+		var got []any
+		require.NoError(t, json.Unmarshal(first, &got))
+		require.Equal(t, pair, got)
+	})
+}

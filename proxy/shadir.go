@@ -162,12 +162,15 @@ func (c *shacache) update(w http.ResponseWriter, r *http.Request) error {
 
 // refresh brings one key up to date and tells what became of it.
 func (c *shacache) refresh(ctx context.Context, key string) (string, error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
 	if c.UpstreamDir == "" {
+		c.writing.Lock()
+		defer c.writing.Unlock()
 		return c.clean(key)
 	}
+	// Nobody waits for the network cache above.
 	text, err := c.fetchEntries(ctx, key)
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound || err == nil && isEmptyList(text) {
 		return "removed", os.Remove(filepath.Join(c.Metadata, key))
 	}
