@@ -58,7 +58,7 @@ func ParseEnvironment(environ []string) Environment {
 // certificate, authority of the master's certificate, request journal.
 func (e Environment) Options() []Option {
 	var opts []Option
-	if e.CertFile != "" && e.KeyFile != "" {
+	if e.CertFile != "" || e.KeyFile != "" { // one alone is refused, not ignored
 		opts = append(opts, WithKeyPair(e.CertFile, e.KeyFile))
 	}
 	if e.CAFile != "" {

@@ -43,6 +43,10 @@ func TestEnvironmentThatIsIncomplete(t *testing.T) {
 	_, _, err = PartitionFromEnvironment(context60(t), []string{"SLAPOS_MASTER_URL=m", "SLAPOS_COMPUTER_ID=c", "SLAPOS_PARTITION_ID=p"})
 	require.ErrorContains(t, err, "http://")
 	_, _, err = PartitionFromEnvironment(context60(t), []string{
+		"SLAPOS_MASTER_URL=https://m/", "SLAPOS_COMPUTER_ID=c", "SLAPOS_PARTITION_ID=p", "SLAPOS_CERT_FILE=/c",
+	})
+	require.ErrorContains(t, err, "needs both files")
+	_, _, err = PartitionFromEnvironment(context60(t), []string{
 		"SLAPOS_MASTER_URL=" + serve(t, http.NotFound), "SLAPOS_COMPUTER_ID=c", "SLAPOS_PARTITION_ID=p",
 	})
 	require.ErrorIs(t, err, ErrNotFound)
