@@ -20,14 +20,18 @@ import (
 // asks again and again is told 304 while nothing changed:
 //
 //	master                           what this master is
-//	services?q=&offset=&limit=       roots of trees, shared instances of persons
+//	services?q=&after=&limit=        roots of trees, shared instances of persons
 //	instance?computer=&partition=    one instance, with its whole tree
 //	shared?computer=&key=            one shared instance
-//	computers?q=&offset=&limit=      computers, with counts
-//	computer?computer=&q=&offset=    one computer: releases, partitions
-//	releases?q=&offset=&limit=       releases by URL, with their computers
+//	computers?q=&after=&limit=       computers, with counts
+//	computer?computer=&q=&after=     one computer: releases, partitions
+//	releases?q=&after=&limit=        releases by URL, with their first computers
+//	release?release=&q=&after=       computers of one release
 //	problems                         what failed or is silent
 //	schema?release=&entry=           what a release declares (panel_schema.go)
+//
+// A list is given in pages: its answer tells what after= gives the next one, and
+// what before= gives the previous one. Words of q= must all be in a row.
 //
 // An action is a POST of one JSON object: request, change, rename, bang, supply,
 // validate. Its answer is a JSON object. Every refusal, of views too, is
@@ -49,6 +53,7 @@ func panelViews() map[string]panelView {
 		"computers": (*master).computersView,
 		"computer":  (*master).computerView,
 		"releases":  (*master).releasesView,
+		"release":   (*master).releaseView,
 		"problems":  (*master).problemsView,
 	}
 }

@@ -112,6 +112,7 @@ func TestPanelInABrowser(t *testing.T) {
 			s.keepsThePlace()
 			s.looksAround()
 			s.destroys()
+			s.turnsPages()
 			s.clean()
 		})
 	}
@@ -225,10 +226,10 @@ func (s *panelStage) looksAround() {
 	s.heading("Services")
 	s.shot("services")
 	s.fill("e.id === 'search'", "nothing like this")
-	s.sees("No service matches.")
+	s.sees("No service matches “nothing like this”.")
 	require.Equal(s.t, "search", s.eval("document.activeElement.id"))
 	s.eval("location.reload()")
-	s.sees("No service matches.")
+	s.sees("No service matches “nothing like this”.")
 	s.choose("Problems")
 	s.sees("Nothing failed")
 	program := s.master.Client.PartitionReference("computer", "slappart0")
@@ -268,6 +269,82 @@ func (s *panelStage) destroys() {
 	s.sees("the instance that was there is gone")
 	s.choose("All services")
 	s.sees("Nothing was requested yet.")
+}
+
+// crowd requests many instances, on a computer of their own.
+func (s *panelStage) crowd(n int) {
+	ctx := s.t.Context()
+	large := s.master.Node("large", nil)
+	require.NoError(s.t, large.Format(ctx, n+20))
+	s.master.Supply(s.t, "large", s.release)
+	order := s.master.Client.OpenOrder()
+	for i := range n {
+		_, err := order.Request(ctx, slap.Request{
+			SoftwareRelease: s.release, Reference: fmt.Sprintf("Crowd %03d", i), Filter: slap.Parameters{"computer_guid": "large"},
+		})
+		require.NoError(s.t, err)
+	}
+}
+
+// turnsPages goes through long lists, searches in them, and comes back.
+func (s *panelStage) turnsPages() {
+	s.crowd(130)
+	s.choose("Services")
+	s.sees("1–50 of 130")
+	s.sees("Crowd 049")
+	s.shot("pages-first")
+	s.choose("Next")
+	s.sees("51–100 of 130")
+	s.wait("document.activeElement.textContent === 'Next'")
+	require.EqualValues(s.t, 0, s.eval("document.body.innerText.includes('Crowd 049') ? 1 : 0"))
+	s.shot("pages-middle")
+	s.press("Enter") // the focus stayed there
+	s.sees("101–130 of 130")
+	s.sees("Crowd 129")
+	s.wait("document.activeElement.closest('.pages')")
+	require.Equal(s.t, false, s.eval("[...document.querySelectorAll('.pages a')].some((e) => e.textContent === 'Next')"))
+	s.shot("pages-last")
+	s.eval("location.reload()")
+	s.sees("101–130 of 130")
+	s.choose("Previous")
+	s.sees("51–100 of 130")
+	s.eval("history.back()")
+	s.sees("101–130 of 130")
+	s.choose("First")
+	s.sees("1–50 of 130")
+
+	// What somebody else requests shows up on the page that is open.
+	_, err := s.master.Client.OpenOrder().Request(s.t.Context(), slap.Request{
+		SoftwareRelease: s.release, Reference: "A newcomer", Filter: slap.Parameters{"computer_guid": "large"},
+	})
+	require.NoError(s.t, err)
+	s.sees("A newcomer")
+	s.sees("1–50 of 131")
+
+	// The master searches, also what is on other pages.
+	s.fill("e.id === 'search'", "crowd 12")
+	s.sees("12 found") // 012, 112, 120 to 129
+	s.sees("Crowd 129")
+	s.shot("pages-search")
+	s.fill("e.id === 'search'", "crowd none")
+	s.sees("No service matches “crowd none”.")
+	s.shot("pages-nothing")
+	s.choose("Show all")
+	s.sees("1–50 of 131")
+
+	s.choose("Computers")
+	s.choose("large")
+	s.heading("large")
+	s.sees("19 of 150 free")
+	s.sees("1–50 of 150")
+	s.shot("pages-computer")
+	s.fill("e.id === 'search'", "free")
+	s.sees("19 found")
+	s.choose("Releases")
+	s.choose(s.release)
+	s.heading(s.release)
+	s.sees("131")
+	s.shot("release")
 }
 
 // TestPanelRefusalsInABrowser meets what goes wrong, and what other people's

@@ -1,57 +1,59 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
-// This file holds the lists of the panel: searched, sorted and cut into pages by
-// the master, so that a page of a large cluster stays small.
+// This file holds the lists of the panel. The store sorts, searches and cuts them
+// into pages, so that a page of a large cluster costs as much as one of a small.
 
-// Rows of a page.
 const (
+	// Rows of a page.
 	rowsByDefault = 50
 	maxRows       = 500
+	// computersShown is how many computers of a release are in the list of releases.
+	computersShown = 10
+	// softwareShown is how many releases of a computer are in its view.
+	softwareShown = 100
+
+	// A search is read from all rows: longer ones are refused.
+	maxSearch = 200
+	maxWords  = 10
 )
 
-// listed is a page of a list. Total counts all rows, Matched those that the
-// search lets through.
+// listed is a page of a list. Previous and next are asked for to get the pages
+// around, empty at the ends. Count counts the rows of all pages, but never further
+// than one beyond store.MostCounted, as all counts of lists.
 type listed[T any] struct {
-	Total   int `json:"total"`
-	Matched int `json:"matched"`
-	Offset  int `json:"offset"`
-	Limit   int `json:"limit"`
-	Rows    []T `json:"rows"`
+	Rows     []T    `json:"rows"`
+	Previous string `json:"previous"`
+	Next     string `json:"next"`
+	Count    int    `json:"count"`
 }
 
-// page searches a list and cuts the page out that a query asks for. What is
-// searched in a row is what key tells; every word of the search must be there.
-func page[T any](q url.Values, rows []T, key func(T) []string) listed[T] {
-	v := listed[T]{Total: len(rows), Limit: number(q, "limit", rowsByDefault, maxRows), Offset: number(q, "offset", 0, len(rows))}
-	words := strings.Fields(strings.ToLower(q.Get("q")))
-	if len(words) > 0 {
-		rows = slices.DeleteFunc(rows, func(row T) bool {
-			text := strings.ToLower(strings.Join(key(row), "\n"))
-			return slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
-		})
+// partOf reads which page is asked for.
+func partOf(q url.Values) (p store.Part, err error) {
+	p = store.Part{
+		Words: strings.Fields(q.Get("q")), After: q.Get("after"), Before: q.Get("before"),
+		Limit: max(number(q, "limit", rowsByDefault, maxRows), 1),
 	}
-	v.Matched = len(rows)
-	// A page beyond the end is the last one: rows may have gone meanwhile.
-	if v.Limit = max(v.Limit, 1); v.Offset >= v.Matched {
-		v.Offset = max(v.Matched-1, 0) / v.Limit * v.Limit
+	switch {
+	case utf8.RuneCountInString(q.Get("q")) > maxSearch || len(p.Words) > maxWords:
+		return p, &Error{Status: http.StatusBadRequest, Message: fmt.Sprintf("This search is too long: search for up to %d words, of %d characters together", maxWords, maxSearch)}
+	case p.After != "" && p.Before != "":
+		return p, &Error{Status: http.StatusBadRequest, Message: "A page is after one row or before another, not both"}
 	}
-	v.Rows = rows[v.Offset:min(v.Offset+v.Limit, v.Matched)]
-	if v.Rows == nil {
-		v.Rows = []T{}
-	}
-	return v
+	return p, nil
 }
 
 // number reads a number of a query, from 0 to a limit.
@@ -63,12 +65,42 @@ func number(q url.Values, name string, otherwise, limit int) int {
 	return min(max(n, 0), limit)
 }
 
-func keyOfRow(r instanceRow) []string {
-	kind := "instance"
-	if r.Key != "" {
-		kind = "shared"
+// shown turns a part of the store into a page.
+func shown[R, T any](l store.Listed[R], row func(R) T) listed[T] {
+	return listed[T]{Rows: shownRows(l.Rows, row), Previous: l.Previous, Next: l.Next, Count: l.Count}
+}
+
+func shownRows[R, T any](rows []R, row func(R) T) []T {
+	out := make([]T, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, row(r))
 	}
-	return []string{r.Title, r.Root, r.Computer, r.Partition, r.Release, r.Type, r.State, r.Status.Health, kind}
+	return out
+}
+
+// listView reads a page of a list for those who may see it.
+func listView[T any](ctx context.Context, m *master, p Principal, q url.Values, read func(store.Reader, store.Part) (listed[T], error)) (any, error) {
+	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
+		return nil, err
+	}
+	part, err := partOf(q)
+	if err != nil {
+		return nil, err
+	}
+	var v listed[T]
+	err = m.store.View(ctx, func(r store.Reader) (err error) {
+		v, err = read(r, part)
+		return badPlace(err)
+	})
+	return v, err
+}
+
+// badPlace tells who asks for a page that no list named.
+func badPlace(err error) error {
+	if errors.Is(err, store.ErrCursor) {
+		return &Error{Status: http.StatusBadRequest, Message: "There is no such page: begin with the first one", Err: err}
+	}
+	return err
 }
 
 // masterView tells what this master is.
@@ -91,70 +123,25 @@ type serviceRow struct {
 // servicesView lists what persons requested: the roots of the trees, and shared
 // instances, by title.
 func (m *master) servicesView(ctx context.Context, p Principal, q url.Values) (any, error) {
-	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
-		return nil, err
-	}
-	var v listed[serviceRow]
-	err := m.store.View(ctx, func(r store.Reader) error {
-		rows, err := serviceRows(r)
-		if err != nil {
-			return err
-		}
-		v = page(q, rows, func(s serviceRow) []string { return keyOfRow(s.instanceRow) })
-		for i := range v.Rows {
-			if err := countTree(r, &v.Rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+	return listView(ctx, m, p, q, func(r store.Reader, part store.Part) (listed[serviceRow], error) {
+		l, err := r.ListServices(part)
+		return shown(l, serviceRowOf), err
 	})
-	return v, err
 }
 
-func serviceRows(r store.Reader) (rows []serviceRow, err error) {
-	roots, err := r.Roots("")
-	if err != nil {
-		return nil, err
+func serviceRowOf(s store.Service) serviceRow {
+	v := serviceRow{instanceRow: rowOfService(s), Instances: 1 + s.Members, Failing: s.Failing}
+	if v.Status.Health == healthError {
+		v.Failing++
 	}
-	for _, root := range roots {
-		rows = append(rows, serviceRow{instanceRow: instanceRowOf(root)})
-	}
-	shared, err := r.SharedOfTree("")
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range shared {
-		if s.State == stateDestroyed {
-			continue
-		}
-		host, err := r.ByInstance(s.Host)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, serviceRow{instanceRow: sharedRow(s, host.Instance.Release)})
-	}
-	slices.SortStableFunc(rows, func(a, b serviceRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.Title, b.Title))
-	})
-	return rows, nil
+	return v
 }
 
-func countTree(r store.Reader, s *serviceRow) error {
-	s.Instances = 1
-	if s.Status.Health == healthError {
-		s.Failing = 1
+func rowOfService(s store.Service) instanceRow {
+	if s.Shared != nil {
+		return sharedRow(s.Shared, s.Release)
 	}
-	if s.Key != "" || s.Title == "" {
-		return nil
-	}
-	members, err := r.Members(s.Title)
-	s.Instances += len(members)
-	for _, p := range members {
-		if statusView(p.Instance.Status, "").Health == healthError {
-			s.Failing++
-		}
-	}
-	return err
+	return instanceRowOf(s.Partition)
 }
 
 // computerRow is a computer in a list.
@@ -179,60 +166,24 @@ func (m *master) computerStatusView(c *store.Computer) shownStatus {
 	return v
 }
 
-func (m *master) computerRowOf(c *store.Computer) computerRow {
+func (m *master) computerRowOf(c *store.Computer, size store.ComputerSize) computerRow {
 	return computerRow{
 		Computer: c.Reference, Address: c.Address, Formatted: c.Formatted,
 		Status: m.computerStatusView(c), Bang: eventView(c.Bang),
+		Partitions: size.Partitions, Free: size.Free, Failing: size.Failing, Releases: size.Releases,
 	}
 }
 
-// computersView lists the computers.
+// silentSince is before when a computer was heard of if it is silent.
+func (m *master) silentSince() float64 { return m.now() - silentForFifteenMinutes }
+
+// computersView lists the computers. A search for their health knows what was
+// written; the rows also know who came in the last minute.
 func (m *master) computersView(ctx context.Context, p Principal, q url.Values) (any, error) {
-	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
-		return nil, err
-	}
-	var v listed[computerRow]
-	err := m.store.View(ctx, func(r store.Reader) error {
-		computers, err := r.Computers()
-		if err != nil {
-			return err
-		}
-		byName := make(map[string]*store.Computer, len(computers))
-		rows := make([]computerRow, 0, len(computers))
-		for _, c := range computers {
-			byName[c.Reference] = c
-			rows = append(rows, m.computerRowOf(c))
-		}
-		slices.SortFunc(rows, func(a, b computerRow) int { return strings.Compare(a.Computer, b.Computer) })
-		v = page(q, rows, func(c computerRow) []string { return []string{c.Computer, c.Address, c.Status.Health} })
-		for i := range v.Rows {
-			if err := countComputer(r, byName[v.Rows[i].Computer], &v.Rows[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+	return listView(ctx, m, p, q, func(r store.Reader, part store.Part) (listed[computerRow], error) {
+		l, err := r.ListComputers(part, m.silentSince())
+		return shown(l, func(c store.ListedComputer) computerRow { return m.computerRowOf(c.Computer, c.Size) }), err
 	})
-	return v, err
-}
-
-func countComputer(r store.Reader, c *store.Computer, row *computerRow) error {
-	software, err := r.Software(c)
-	if err != nil {
-		return err
-	}
-	partitions, err := r.Shown(c)
-	if err != nil {
-		return err
-	}
-	row.Releases, row.Partitions = len(software), len(partitions)
-	for _, p := range partitions {
-		if p.Instance == nil {
-			row.Free++
-		} else if statusView(p.Instance.Status, "").Health == healthError {
-			row.Failing++
-		}
-	}
-	return nil
 }
 
 // installation is a release on one computer.
@@ -245,8 +196,10 @@ type installation struct {
 	Instances int         `json:"instances"`
 }
 
-func installationOf(s *store.Software) installation {
-	return installation{Computer: s.Computer, URL: s.URL, State: s.State, Status: statusView(s.Status, ""), Error: eventView(s.Error)}
+func installationOf(s store.Installation) installation {
+	return installation{
+		Computer: s.Computer, URL: s.URL, State: s.State, Status: statusView(s.Status, ""), Error: eventView(s.Error), Instances: s.Instances,
+	}
 }
 
 // partitionEntry is a partition in the list of its computer.
@@ -258,18 +211,17 @@ type partitionEntry struct {
 	Shared    int            `json:"shared"`
 }
 
-func keyOfPartition(p partitionEntry) []string {
-	key := []string{p.Partition}
-	for _, a := range p.Addresses {
-		key = append(key, a.Address)
+func partitionEntryOf(p store.ListedPartition) partitionEntry {
+	e := partitionEntry{Partition: p.Reference, Timestamp: p.Timestamp, Addresses: addressesView(p.Addresses), Shared: p.Hosted}
+	if p.Instance != nil {
+		row := instanceRowOf(p.Partition)
+		e.Instance = &row
 	}
-	if p.Instance == nil {
-		return append(key, "free")
-	}
-	return append(key, keyOfRow(*p.Instance)...)
+	return e
 }
 
-// shownComputer is one computer: its releases, and a page of its partitions.
+// shownComputer is one computer: its releases, the first ones if there are many, and
+// a page of its partitions.
 type shownComputer struct {
 	computerRow
 	Netmask    string                 `json:"netmask"`
@@ -283,142 +235,70 @@ func (m *master) computerView(ctx context.Context, p Principal, q url.Values) (a
 	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{Computer: reference}); err != nil {
 		return nil, err
 	}
+	part, err := partOf(q)
+	if err != nil {
+		return nil, err
+	}
 	var v shownComputer
-	err := m.store.View(ctx, func(r store.Reader) error {
+	err = m.store.View(ctx, func(r store.Reader) error {
 		c, err := r.Computer(reference)
 		if errors.Is(err, store.ErrNotFound) {
 			return unknownComputer(reference)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			v, err = m.readComputer(r, c, part)
 		}
-		v = shownComputer{computerRow: m.computerRowOf(c), Netmask: c.Netmask}
-		return fillComputer(r, c, &v, q)
+		return badPlace(err)
 	})
 	return v, err
 }
 
-func fillComputer(r store.Reader, c *store.Computer, v *shownComputer, q url.Values) error {
-	software, err := r.Software(c)
+func (m *master) readComputer(r store.Reader, c *store.Computer, part store.Part) (v shownComputer, err error) {
+	size, err := r.SizeOf(c)
 	if err != nil {
-		return err
+		return v, err
 	}
-	partitions, err := r.Shown(c)
+	v = shownComputer{computerRow: m.computerRowOf(c, size), Netmask: c.Netmask}
+	software, err := r.ListSoftware(c, store.Part{Limit: softwareShown})
 	if err != nil {
-		return err
+		return v, err
 	}
-	uses := map[string]int{}
-	entries := make([]partitionEntry, 0, len(partitions))
-	for _, p := range partitions {
-		e := partitionEntry{Partition: p.Reference, Timestamp: p.Timestamp, Addresses: addressesView(p.Addresses), Shared: len(p.Shared)}
-		if p.Instance == nil {
-			v.Free++
-		} else {
-			row := instanceRowOf(p)
-			e.Instance = &row
-			uses[row.Release]++
-			if row.Status.Health == healthError {
-				v.Failing++
-			}
-		}
-		entries = append(entries, e)
-	}
-	v.Releases, v.computerRow.Partitions = len(software), len(partitions)
-	v.Software = []installation{}
-	for _, s := range software {
-		i := installationOf(s)
-		i.Instances = uses[s.URL]
-		v.Software = append(v.Software, i)
-	}
-	v.Partitions = page(q, entries, keyOfPartition)
-	return nil
+	v.Software = shownRows(software.Rows, installationOf)
+	partitions, err := r.ListPartitions(c, part)
+	v.Partitions = shown(partitions, partitionEntryOf)
+	return v, err
 }
 
-// releaseRow is a release with the computers on which it is supplied.
+// releaseRow is a release with computers on which it is supplied, the first ones if
+// there are many.
 type releaseRow struct {
 	URL       string         `json:"url"`
-	Instances int            `json:"instances"`
 	Computers []installation `json:"computers"`
+	Count     int            `json:"count"`
 }
 
 // releasesView lists the supplied releases by URL.
 func (m *master) releasesView(ctx context.Context, p Principal, q url.Values) (any, error) {
-	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
-		return nil, err
-	}
-	var v listed[releaseRow]
-	err := m.store.View(ctx, func(r store.Reader) error {
-		all, uses, err := allInstallations(r)
-		if err != nil {
-			return err
-		}
-		byURL := map[string]*releaseRow{}
-		for _, i := range all {
-			row := byURL[i.URL]
-			if row == nil {
-				row = &releaseRow{URL: i.URL}
-				byURL[i.URL] = row
-			}
-			i.Instances = uses[release{i.Computer, i.URL}]
-			row.Instances += i.Instances
-			row.Computers = append(row.Computers, i)
-		}
-		rows := make([]releaseRow, 0, len(byURL))
-		for _, row := range byURL {
-			rows = append(rows, *row)
-		}
-		slices.SortFunc(rows, func(a, b releaseRow) int { return strings.Compare(a.URL, b.URL) })
-		v = page(q, rows, keyOfRelease)
-		return nil
+	return listView(ctx, m, p, q, func(r store.Reader, part store.Part) (listed[releaseRow], error) {
+		l, err := r.ListReleases(part, computersShown)
+		return shown(l, func(v store.Release) releaseRow {
+			return releaseRow{URL: v.URL, Computers: shownRows(v.Installations, installationOf), Count: v.Count}
+		}), err
 	})
-	return v, err
 }
 
-// release is a release on a computer.
-type release struct{ computer, url string }
-
-func keyOfRelease(r releaseRow) []string {
-	key := []string{r.URL}
-	for _, i := range r.Computers {
-		key = append(key, i.Computer, i.State, i.Status.Health)
-	}
-	return key
-}
-
-// allInstallations reads what is supplied anywhere, and how many instances use
-// it.
-func allInstallations(r store.Reader) (all []installation, uses map[release]int, err error) {
-	computers, err := r.Computers()
-	if err != nil {
-		return nil, nil, err
-	}
-	uses = map[release]int{}
-	for _, c := range computers {
-		software, err := r.Software(c)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, s := range software {
-			all = append(all, installationOf(s))
-		}
-		partitions, err := r.Shown(c)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, p := range partitions {
-			if p.Instance != nil {
-				uses[release{c.Reference, p.Instance.Release}]++
-			}
-		}
-	}
-	return all, uses, nil
+// releaseView lists the computers on which one release is supplied.
+func (m *master) releaseView(ctx context.Context, p Principal, q url.Values) (any, error) {
+	return listView(ctx, m, p, q, func(r store.Reader, part store.Part) (listed[installation], error) {
+		l, err := r.ListInstallations(q.Get("release"), part)
+		return shown(l, installationOf), err
+	})
 }
 
 // maxProblems bounds each list of problems.
 const maxProblems = 200
 
-// shownProblems is what needs somebody's attention. Counts are of all, the lists
-// are cut.
+// shownProblems is what needs somebody's attention. The lists are cut.
 type shownProblems struct {
 	Computers     []computerRow  `json:"computers"`
 	Releases      []installation `json:"releases"`
@@ -434,59 +314,30 @@ func (m *master) problemsView(ctx context.Context, p Principal, _ url.Values) (a
 	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{}); err != nil {
 		return nil, err
 	}
-	v := shownProblems{Computers: []computerRow{}, Releases: []installation{}, Instances: []instanceRow{}}
-	err := m.store.View(ctx, func(r store.Reader) error {
-		computers, err := r.Computers()
-		if err != nil {
-			return err
-		}
-		for _, c := range computers {
-			if row := m.computerRowOf(c); row.Status.Health == healthError || row.Status.Health == healthSilent {
-				v.Computers = collect(v.Computers, row, &v.ComputerCount)
-			}
-			if err := v.addProblemsOf(r, c); err != nil {
-				return err
-			}
-		}
-		return nil
+	var found store.Problems
+	err := m.store.View(ctx, func(r store.Reader) (err error) {
+		found, err = r.Problems(m.silentSince(), maxProblems)
+		return err
 	})
-	return v, err
+	return m.problemsOf(found), err
 }
 
-func (v *shownProblems) addProblemsOf(r store.Reader, c *store.Computer) error {
-	software, err := r.Software(c)
-	if err != nil {
-		return err
+func (m *master) problemsOf(p store.Problems) shownProblems {
+	v := shownProblems{
+		Releases: shownRows(p.Releases.Rows, installationOf), ReleaseCount: p.Releases.Count,
+		Instances: shownRows(p.Instances.Rows, instanceRowOf), InstanceCount: p.Instances.Count + p.Shared.Count,
+		Computers: []computerRow{}, ComputerCount: p.Computers.Count + p.Silent.Count,
 	}
-	for _, s := range software {
-		if i := installationOf(s); i.Status.Health == healthError {
-			v.Releases = collect(v.Releases, i, &v.ReleaseCount)
-		}
-	}
-	partitions, err := r.Shown(c)
-	if err != nil {
-		return err
-	}
-	for _, p := range partitions {
-		if p.Instance == nil {
+	for _, c := range slices.Concat(p.Computers.Rows, p.Silent.Rows) {
+		row := m.computerRowOf(c, store.ComputerSize{})
+		if row.Status.Health != healthError && row.Status.Health != healthSilent {
+			v.ComputerCount-- // it came since that was written
 			continue
 		}
-		if row := instanceRowOf(p); row.Status.Health == healthError {
-			v.Instances = collect(v.Instances, row, &v.InstanceCount)
-		}
-		for _, s := range p.Shared {
-			if row := sharedRow(s, p.Instance.Release); row.Status.Health == healthError {
-				v.Instances = collect(v.Instances, row, &v.InstanceCount)
-			}
-		}
+		v.Computers = append(v.Computers, row)
 	}
-	return nil
-}
-
-// collect counts a row, and keeps it if there is room.
-func collect[T any](rows []T, row T, count *int) []T {
-	if *count++; len(rows) == maxProblems {
-		return rows
-	}
-	return append(rows, row)
+	v.Computers = v.Computers[:min(len(v.Computers), maxProblems)]
+	v.Instances = append(v.Instances, shownRows(p.Shared.Rows, rowOfService)...)
+	v.Instances = v.Instances[:min(len(v.Instances), maxProblems)]
+	return v
 }

@@ -19,8 +19,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
 // act sends an action of the panel and returns the answer, decoded.
@@ -308,7 +306,7 @@ func TestPanelTree(t *testing.T) {
 	require.Equal(t, []string{"root ", "child ", "grandchild ", "guest root_guest"}, titles)
 	require.Equal(t, &partitionRef{"computer", "p1"}, v.Tree[3].Requester)
 	services := view[listed[serviceRow]](t, m.server, "services")
-	require.Equal(t, 1, services.Total)
+	require.Equal(t, 1, services.Count)
 	require.Equal(t, 3, services.Rows[0].Instances)
 
 	refusedAction(t, m.server, 400, "rename", map[string]any{"computer": "computer", "partition": "p2", "title": "grandchild", "new_title": "x"})
@@ -330,9 +328,9 @@ func TestPanelTree(t *testing.T) {
 
 	acted(t, m.server, "request", map[string]any{"title": "mine", "release": "r", "shared": true, "parameters": map[string]string{"url": "x"}})
 	refusedAction(t, m.server, 409, "request", map[string]any{"title": "mine", "release": "r", "shared": true})
-	require.Equal(t, 2, view[listed[serviceRow]](t, m.server, "services").Total)
+	require.Equal(t, 2, view[listed[serviceRow]](t, m.server, "services").Count)
 	acted(t, m.server, "change", map[string]any{"computer": "computer", "key": "_mine", "state": "destroyed"})
-	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Total)
+	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Count)
 }
 
 // A host shows what it serves, also while it is stopped, until it is destroyed.
@@ -382,6 +380,7 @@ func TestPanelProblems(t *testing.T) {
 	require.Equal(t, 1, c.Software[0].Instances)
 
 	get(m.server, "/getFullComputerInformation?computer_id=computer")
+	m.master.seen.writers.Wait()
 	require.Equal(t, healthOK, view[listed[computerRow]](t, m.server, "computers").Rows[0].Status.Health)
 	m.wait(3600e9)
 	require.Equal(t, healthSilent, view[listed[computerRow]](t, m.server, "computers").Rows[0].Status.Health)
@@ -394,20 +393,34 @@ func TestPanelListsAndEtags(t *testing.T) {
 	for i := range 55 {
 		acted(t, m.server, "request", map[string]any{"title": fmt.Sprintf("Web %02d", i), "release": "r"})
 	}
-	v := view[listed[serviceRow]](t, m.server, "services")
-	require.Equal(t, []int{55, 55, 0, 50, 50}, []int{v.Total, v.Matched, v.Offset, v.Limit, len(v.Rows)})
-	v = view[listed[serviceRow]](t, m.server, "services?offset=50")
-	require.Len(t, v.Rows, 5)
-	v = view[listed[serviceRow]](t, m.server, "services?offset=1000&limit=20")
-	require.Equal(t, []int{40, 15}, []int{v.Offset, len(v.Rows)}, "the last page")
-	v = view[listed[serviceRow]](t, m.server, "services?q="+url.QueryEscape("web 1"))
-	require.Equal(t, 15, v.Matched, "01, 10 to 19, 21, 31, 41, 51")
-	require.Empty(t, view[listed[serviceRow]](t, m.server, "services?q=none").Rows)
-	for _, odd := range []string{"services?offset=-1&limit=0", "services?limit=x", "computers?limit=99999999999999999999"} {
+	titles := func(v listed[serviceRow]) string {
+		require.NotEmpty(t, v.Rows)
+		return fmt.Sprint(v.Rows[0].Title, " to ", v.Rows[len(v.Rows)-1].Title, " of ", v.Count)
+	}
+	services := func(query string) listed[serviceRow] { return view[listed[serviceRow]](t, m.server, "services?"+query) }
+	first := services("")
+	require.Equal(t, "Web 00 to Web 49 of 55", titles(first))
+	require.Empty(t, first.Previous)
+	second := services("after=" + url.QueryEscape(first.Next))
+	require.Equal(t, "Web 50 to Web 54 of 55", titles(second))
+	require.Empty(t, second.Next)
+	require.Equal(t, first, services("before="+url.QueryEscape(second.Previous)))
+	require.Equal(t, "Web 52 to Web 54 of 55", titles(services("limit=3&after="+url.QueryEscape("i999:zzz"))), "the last page")
+	found := services("q=" + url.QueryEscape("WEB 1"))
+	require.Equal(t, "Web 01 to Web 51 of 15", titles(found), "01, 10 to 19, 21, 31, 41, 51")
+	require.Empty(t, services("q=none").Rows)
+	require.Empty(t, services("q="+url.QueryEscape("% _")).Rows)
+	for _, odd := range []string{"services?limit=0", "services?limit=x", "computers?limit=99999999999999999999"} {
 		require.Equal(t, 200, get(m.server, "/panel/api/"+odd).Code)
 	}
+	for _, refused := range []string{"after=x", "before=i:x", "after=i1:a&before=i1:a", "q=" + strings.Repeat("a", 201), "q=" + strings.Repeat("a+", 11)} {
+		for _, list := range []string{"services?", "computers?", "releases?", "release?release=r&", "computer?computer=computer&"} {
+			w := get(m.server, "/panel/api/"+list+refused)
+			require.Equal(t, 400, w.Code, "%s%s: %s", list, refused, w.Body)
+		}
+	}
 	c := view[shownComputer](t, m.server, "computer?computer=computer&q=free")
-	require.Equal(t, 5, c.Partitions.Matched)
+	require.Equal(t, 5, c.Partitions.Count)
 
 	etag := get(m.server, "/panel/api/services").Header().Get("Etag")
 	w := get(m.server, "/panel/api/services", "If-None-Match", etag)
@@ -563,7 +576,7 @@ func TestPanelRequestsAreNew(t *testing.T) {
 	}
 	all.Wait()
 	require.EqualValues(t, 1, granted.Load())
-	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Total)
+	require.Equal(t, 1, view[listed[serviceRow]](t, m.server, "services").Count)
 }
 
 // FuzzPanel sends what a page never would: nothing makes the master fail or
@@ -604,35 +617,4 @@ func FuzzPanel(f *testing.F) {
 		require.Less(t, w.Code, 500, "%s", w.Body)
 		require.True(t, w.Code != 200 || !strings.HasPrefix(target.Path, "/panel/public/"), "nothing is in the public directory")
 	})
-}
-
-// BenchmarkPanelServices reads the first page of a long list, as a page does
-// every few seconds.
-func BenchmarkPanelServices(b *testing.B) {
-	for _, n := range []int{100, 10000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s, err := Open(b.Context(), "")
-			require.NoError(b, err)
-			b.Cleanup(func() { require.NoError(b, s.Close()) })
-			require.NoError(b, s.master.store.Update(b.Context(), func(t store.Tx) error {
-				c, err := t.EnsureComputer("computer")
-				if err != nil {
-					return err
-				}
-				for i := range n {
-					p, err := t.InsertPartition(c, fmt.Sprintf("p%d", i))
-					if err != nil {
-						return err
-					}
-					if err := t.Occupy(p, &store.Instance{Title: fmt.Sprintf("t%d", i), Release: "r", Type: "t", State: "started"}); err != nil {
-						return err
-					}
-				}
-				return nil
-			}))
-			for b.Loop() {
-				require.Equal(b, 200, get(s, "/panel/api/services").Code)
-			}
-		})
-	}
 }

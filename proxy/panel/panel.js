@@ -307,6 +307,20 @@
     h("div", { class: "failure", role: "alert" }, error.message),
     h("p", { class: "row" }, h("a", { class: "button", href: "#/services" }, "All services"), h("button", { onclick: () => navigate() }, "Try again")));
 
+  // read asks for the view. The master searches some thousand rows at once: where
+  // it found nothing, it is asked to search on.
+  async function read(mine, signal) {
+    for (let again = 0; ; again++) {
+      const [path, query] = mine.route.load(mine.args, mine.query);
+      const headers = mine.etag ? { "If-None-Match": mine.etag } : {};
+      const got = await call(path + search(query), { headers, signal, cache: "no-store" });
+      const list = got.body && mine.route.list && mine.route.list(got.body);
+      if (!list || list.rows.length || !list.next || !query.q || query.before || again === 100 || mine !== current) return got;
+      setQuery({ ...mine.query, after: list.next });
+      mine.etag = null;
+    }
+  }
+
   // refresh reads the view again and shows what changed.
   async function refresh() {
     clearTimeout(timer);
@@ -317,9 +331,7 @@
     reading = control;
     const start = performance.now();
     try {
-      const [path, query] = mine.route.load(mine.args, mine.query);
-      const headers = mine.etag ? { "If-None-Match": mine.etag } : {};
-      const { body, etag } = await call(path + search(query), { headers, signal: control.signal, cache: "no-store" });
+      const { body, etag } = await read(mine, control.signal);
       if (mine !== current || control.signal.aborted) return;
       if (body !== null) { mine.data = body; mine.etag = etag; }
       $("offline").hidden = true;
@@ -374,21 +386,58 @@
 
   let searchTimer;
   function searchBox(query, what) {
-    return h("input", { type: "search", class: "search", id: "search", "aria-label": "Search " + what, placeholder: "Search " + what, value: query.q || "",
+    return h("input", { type: "search", class: "search", id: "search", "aria-label": "Search " + what, placeholder: "Search " + what, maxlength: "200", value: query.q || "",
       oninput: (event, el) => {
         clearTimeout(searchTimer);
-        searchTimer = setTimeout(() => { setQuery({ ...current.query, q: el.value, offset: undefined }); current.etag = null; refresh(); }, 250);
+        searchTimer = setTimeout(() => { setQuery({ q: el.value }); current.etag = null; refresh(); }, 250);
       } });
   }
 
-  function pages(list, query) {
-    const go = (offset) => location.hash.split("?")[0] + search({ ...query, offset: offset || undefined });
-    if (list.matched <= list.limit) return list.matched === list.total ? null : h("div", { class: "pages soft" }, `${list.matched} of ${list.total}`);
-    const end = Math.min(list.offset + list.limit, list.matched);
-    return h("div", { class: "pages" },
-      h("span", { class: "soft" }, `${list.offset + 1}–${end} of ${list.matched}`),
-      list.offset > 0 && h("a", { class: "button", href: go(Math.max(0, list.offset - list.limit)) }, "Previous"),
-      end < list.matched && h("a", { class: "button", href: go(list.offset + list.limit) }, "Next"));
+  // The master counts no further than this.
+  const mostCounted = 1000;
+  const many = (n) => (n > mostCounted ? mostCounted + "+" : String(n));
+
+  // turn shows another page. The place is kept at the top, where it can be turned
+  // again.
+  async function turn(query, name) {
+    clearTimeout(searchTimer);
+    history.pushState(null, "", location.hash.split("?")[0] + search(query));
+    current.query = query;
+    current.etag = null;
+    await refresh();
+    const bar = document.querySelector(".pages");
+    if (!bar) return;
+    (bar.querySelector(`a[data-key=${name}]`) || bar.querySelector("a") || $("main")).focus({ preventScroll: true });
+    (bar.closest("[data-key=partitions]") || bar.closest("section")).scrollIntoView();
+  }
+
+  function pages(list, query, key) {
+    const rows = list.rows.length;
+    let start = list.previous ? Number(query.n) || 0 : 0; // how many are before, as far as is known
+    if (list.previous && !list.next && list.count >= rows && list.count <= mostCounted) start = list.count - rows;
+    if (!list.previous && !list.next) return query.q && rows ? h("div", { class: "pages soft", "data-key": key }, `${rows} found`) : null;
+    const go = (name, text, place) => {
+      const to = { q: query.q, ...place };
+      return h("a", { class: "button", "data-key": name, href: location.hash.split("?")[0] + search(to),
+        onclick: (event) => { if (!event.ctrlKey && !event.metaKey && !event.shiftKey) { event.preventDefault(); turn(to, name); } } }, text);
+    };
+    let text = `${start + 1}–${start + rows} of ${list.count > mostCounted ? "more than " + mostCounted : list.count}`;
+    if (list.count < 0) text = rows ? `${rows} found here` : "";
+    return h("nav", { class: "pages", "aria-label": "Pages", "data-key": key },
+      h("span", { class: "soft", role: "status" }, text),
+      list.previous && go("first", "First", {}),
+      list.previous && go("previous", "Previous", { before: list.previous, n: Math.max(0, start - 50) || undefined }),
+      list.next && go("next", rows || !query.q ? "Next" : "Search on", { after: list.next, n: start + rows }));
+  }
+
+  // listed is a list between its pages.
+  const listed = (list, query, node) => [pages(list, query, "above"), node, list.rows.length > 10 && (list.previous || list.next) && pages(list, query, "below")];
+
+  // none tells why there are no rows.
+  function none(list, query, what, otherwise) {
+    if (!query.q) return otherwise;
+    return [`No ${what} matches “${query.q}”` + (list.next ? " among those searched so far. " : ". "),
+      h("a", { href: location.hash.split("?")[0] }, "Show all")];
   }
 
   function table(columns, rows, nothing) {
@@ -397,35 +446,38 @@
       h("tr", { "data-key": key }, cells.map((cell, i) => h("td", { "data-label": i ? columns[i] : undefined, class: columns[i] === "" ? "act" : undefined }, cell))))));
   }
 
-  const paged = (query) => ({ q: query.q, offset: query.offset });
+  const paged = (query) => ({ q: query.q, after: query.after, before: query.before });
+  const whole = (list) => list;
 
   const services = {
+    list: whole,
     load: (args, query) => ["services", paged(query)],
     render: (list, args, query) => h("section", {},
       h("div", { class: "head" }, h("h1", {}, "Services"), searchBox(query, "services")),
-      h("div", { class: "card" }, table(["Title", "State", "Report", "Software", "Where", "Instances"], list.rows.map((row) => [
+      h("div", { class: "card" }, listed(list, query, table(["Title", "State", "Report", "Software", "Where", "Instances"], list.rows.map((row) => [
         row.computer + " " + (row.key || row.partition),
         [h("a", { href: instanceLink(row) }, row.title || "(no title)"), row.key && [" ", badge("shared")]],
         stateBadge(row.state), healthBadge(row.status),
         [releaseName(row.release), h("div", { class: "soft small" }, row.type)],
         h("a", { href: link("computer", row.computer) }, row.computer),
-        [String(row.instances), row.failing ? [" ", badge("error", row.failing + " failing")] : null],
-      ]), list.total ? "No service matches." : ["Nothing was requested yet. ", h("a", { href: "#/request" }, "Request an instance")]), pages(list, query))),
+        [many(row.instances), row.failing ? [" ", badge("error", many(row.failing) + " failing")] : null],
+      ]), none(list, query, "service", ["Nothing was requested yet. ", h("a", { href: "#/request" }, "Request an instance")]))))),
   };
 
   const computerHealth = { ok: "in contact", silent: "silent", unknown: "never came" };
 
   const computers = {
+    list: whole,
     load: (args, query) => ["computers", paged(query)],
     render: (list, args, query) => h("section", {},
       h("div", { class: "head" }, h("h1", {}, "Computers"), searchBox(query, "computers")),
-      h("div", { class: "card" }, table(["Computer", "Report", "Last contact", "Partitions", "Releases"], list.rows.map((c) => [
+      h("div", { class: "card" }, listed(list, query, table(["Computer", "Report", "Last contact", "Partitions", "Releases"], list.rows.map((c) => [
         c.computer,
         [h("a", { href: link("computer", c.computer) }, c.computer), c.address && h("div", { class: "soft small mono" }, c.address)],
         healthBadge(c.status, computerHealth), ago(c.status.reported_at),
-        [`${c.free} of ${c.partitions} free`, c.failing ? [" ", badge("error", c.failing + " failing")] : null],
-        String(c.releases),
-      ]), list.total ? "No computer matches." : "There is no computer yet: run slapos node format on one."), pages(list, query))),
+        [`${many(c.free)} of ${many(c.partitions)} free`, c.failing ? [" ", badge("error", many(c.failing) + " failing")] : null],
+        many(c.releases),
+      ]), none(list, query, "computer", "There is no computer yet: run slapos node format on one."))))),
   };
 
   const releaseHealth = { ok: "installed", building: "installing", unknown: "no report" };
@@ -433,7 +485,7 @@
   function removeRelease(i) {
     ask({
       title: "Remove this release?", danger: true, ok: "Remove",
-      text: `${i.url} is removed from ${i.computer}.` + (i.instances ? ` ${i.instances} instance(s) there use it and will fail.` : " No instance there uses it."),
+      text: `${i.url} is removed from ${i.computer}.` + (i.instances ? ` ${many(i.instances)} instance(s) there use it and will fail.` : " No instance there uses it."),
       run: async () => { await post("supply", { computer: i.computer, release: i.url, state: "destroyed" }); toast("To be removed"); },
     });
   }
@@ -461,6 +513,7 @@
 
   const computer = {
     nav: "computers",
+    list: (c) => c.partition_list,
     load: (args, query) => ["computer", { computer: args[0], ...paged(query) }],
     render: (c, args, query) => h("section", {},
       h("p", { class: "crumbs" }, h("a", { href: "#/computers" }, "Computers"), " / ", c.computer),
@@ -469,43 +522,61 @@
       h("div", { class: "card" }, facts([
         ["Last contact", ago(c.status.reported_at)], ["Report", c.status.text || "none yet"],
         ["Address", h("span", { class: "mono" }, c.address || "–", c.netmask && ` (netmask ${c.netmask})`)],
-        ["Partitions", `${c.free} of ${c.partitions} free`],
+        ["Partitions", `${many(c.free)} of ${many(c.partitions)} free`],
       ])),
       eventCard("Last bang", c.bang),
       h("div", { class: "card", "data-key": "software" }, h("h2", {}, "Software releases"), table(["Release", "State", "Report", "Instances", ""], c.software.map((i) => [
         i.url, [releaseName(i.url), failureOf(i)], stateBadge(i.state), [healthBadge(i.status, releaseHealth), " ", h("span", { class: "soft small" }, ago(i.status.reported_at))],
-        String(i.instances), installationActions(i),
-      ]), "No release is supplied here.")),
+        many(i.instances), installationActions(i),
+      ]), "No release is supplied here."), c.releases > c.software.length && h("p", { class: "soft" }, `The first ${c.software.length} of ${many(c.releases)}. `, h("a", { href: "#/releases" + search({ q: c.computer }) }, "Search the others"))),
       h("div", { class: "card", "data-key": "partitions" }, h("div", { class: "head" }, h("h2", {}, "Partitions"), searchBox(query, "partitions")),
-        table(["Partition", "Instance", "State", "Report", "Addresses", "Changed"], c.partition_list.rows.map((p) => [
+        listed(c.partition_list, query, table(["Partition", "Instance", "State", "Report", "Addresses", "Changed"], c.partition_list.rows.map((p) => [
           p.partition, p.partition,
           p.instance ? [h("a", { href: instanceLink(p.instance) }, p.instance.title || "(no title)"), p.instance.is_root ? null : h("div", { class: "soft small" }, "of " + p.instance.root),
-            p.shared ? [" ", badge("shared", p.shared + " shared")] : null] : h("span", { class: "soft" }, "free"),
+            p.shared ? [" ", badge("shared", many(p.shared) + " shared")] : null] : h("span", { class: "soft" }, "free"),
           p.instance ? stateBadge(p.instance.state) : null, p.instance ? healthBadge(p.instance.status) : null,
           addressList(p.addresses), p.timestamp ? ago(p.timestamp) : null,
-        ]), "No partition matches."), pages(c.partition_list, query))),
+        ]), none(c.partition_list, query, "partition", "No partition is here."))))),
   };
 
   const releases = {
+    list: whole,
     load: (args, query) => ["releases", paged(query)],
     render: (list, args, query) => h("section", {},
       h("div", { class: "head" }, h("h1", {}, "Software releases"), h("div", { class: "row" }, searchBox(query, "releases"), h("a", { class: "button", href: "#/supply" }, "Supply a release"))),
-      list.rows.length ? list.rows.map((r) => h("div", { class: "card", "data-key": r.url }, h("h2", {}, releaseName(r.url)),
-        table(["Computer", "State", "Report", "Since", "Instances", ""], r.computers.map((i) => [
-          i.computer, [h("a", { href: link("computer", i.computer) }, i.computer), failureOf(i)], stateBadge(i.state), healthBadge(i.status, releaseHealth), ago(i.status.since),
-          String(i.instances), installationActions(i),
-        ]), ""))) : h("p", { class: "card soft" }, list.total ? "No release matches." : "No release is supplied on any computer."), pages(list, query)),
+      listed(list, query, list.rows.length ? list.rows.map((r) => h("div", { class: "card", "data-key": r.url }, h("h2", {}, h("a", { href: link("release", r.url) }, releaseName(r.url))),
+        installationTable(r.computers),
+        r.count > r.computers.length && h("p", { class: "soft" }, `The first ${r.computers.length} of ${many(r.count)} computers. `, h("a", { href: link("release", r.url) + search({ q: query.q }) }, "All of them"))))
+        : h("p", { class: "card soft" }, none(list, query, "release", "No release is supplied on any computer.")))),
   };
+
+  const installationTable = (rows, nothing) => table(["Computer", "State", "Report", "Since", "Instances", ""], rows.map((i) => [
+    i.computer, [h("a", { href: link("computer", i.computer) }, i.computer), failureOf(i)], stateBadge(i.state), healthBadge(i.status, releaseHealth), ago(i.status.since),
+    many(i.instances), installationActions(i),
+  ]), nothing);
+
+  // release is one release with all computers on which it is supplied.
+  const release = {
+    nav: "releases",
+    list: whole,
+    load: ([url], query) => ["release", { release: url, ...paged(query) }],
+    render: (list, [url], query) => h("section", {},
+      h("p", { class: "crumbs" }, h("a", { href: "#/releases" }, "Releases"), " / ", "One release"),
+      h("div", { class: "head" }, h("h1", { class: "mono" }, url), h("div", { class: "row" }, searchBox(query, "computers"))),
+      h("div", { class: "card" }, listed(list, query, installationTable(list.rows, none(list, query, "computer", "This release is supplied on no computer."))))),
+  };
+
+  const cut = (rows, count) => count > rows.length && h("p", { class: "soft" }, `The first ${rows.length} are shown.`);
 
   const problems = {
     load: () => ["problems", {}],
     render: (v) => h("section", {}, h("h1", {}, "Problems"),
       !(v.computer_count + v.release_count + v.instance_count) && h("p", { class: "card" }, badge("ok", "Nothing failed"), " No computer is silent, and neither releases nor instances report an error."),
-      v.computer_count > 0 && h("div", { class: "card", "data-key": "computers" }, h("h2", {}, `Computers (${v.computer_count})`), table(["Computer", "Report", "Last contact", "Text"], v.computers.map((c) => [
+      v.computer_count > 0 && h("div", { class: "card", "data-key": "computers" }, h("h2", {}, `Computers (${many(v.computer_count)})`), cut(v.computers, v.computer_count), table(["Computer", "Report", "Last contact", "Text"], v.computers.map((c) => [
         c.computer, h("a", { href: link("computer", c.computer) }, c.computer), healthBadge(c.status, computerHealth), ago(c.status.reported_at), c.status.text]))),
-      v.release_count > 0 && h("div", { class: "card", "data-key": "releases" }, h("h2", {}, `Releases (${v.release_count})`), table(["Release", "Computer", "Since", "Error"], v.releases.map((i) => [
+      v.release_count > 0 && h("div", { class: "card", "data-key": "releases" }, h("h2", {}, `Releases (${many(v.release_count)})`), cut(v.releases, v.release_count), table(["Release", "Computer", "Since", "Error"], v.releases.map((i) => [
         i.computer + " " + i.url, releaseName(i.url), h("a", { href: link("computer", i.computer) }, i.computer), ago(i.status.since), failureOf(i) || i.status.text]))),
-      v.instance_count > 0 && h("div", { class: "card", "data-key": "instances" }, h("h2", {}, `Instances (${v.instance_count})`), table(["Instance", "Where", "Since", "Text"], v.instances.map((row) => [
+      v.instance_count > 0 && h("div", { class: "card", "data-key": "instances" }, h("h2", {}, `Instances (${many(v.instance_count)})`), cut(v.instances, v.instance_count), table(["Instance", "Where", "Since", "Text"], v.instances.map((row) => [
         row.computer + " " + (row.key || row.partition), [h("a", { href: instanceLink(row) }, row.title || "(no title)"), row.root !== row.title && h("div", { class: "soft small" }, "of " + row.root)],
         row.computer + " " + row.partition, ago(row.status.since), row.status.text])))),
   };
@@ -1022,14 +1093,20 @@
   });
 
   async function everyRow(path) {
-    const list = await view(path, { limit: 500 });
-    return list.rows;
+    const rows = [];
+    let after;
+    do {
+      const list = await view(path, { limit: 500, after });
+      rows.push(...list.rows);
+      after = list.next;
+    } while (after && rows.length < 2000);
+    return rows;
   }
 
   const request = {
     form: async (args, query) => {
       const [master, allReleases, allComputers] = await Promise.all([view("master"), everyRow("releases"), everyRow("computers")]);
-      const offered = allReleases.filter((r) => r.computers.some((i) => i.state === "available"));
+      const offered = allReleases.filter((r) => r.count > r.computers.length || r.computers.some((i) => i.state === "available"));
       const other = "(another)";
       const edit = editor();
       const title = h("input", { type: "text", id: "title", autocomplete: "off", "aria-required": "true" });
@@ -1043,12 +1120,12 @@
       const computerSelect = h("select", { id: "computer" });
       const state = h("select", { id: "state" }, h("option", { value: "started" }, "started"), h("option", { value: "stopped" }, "stopped"));
       let entries = [];
+      let where = new Map(); // the installations of the release, by computer
       const url = () => (release.value === other ? otherURL.value.trim() : release.value);
       const chosen = () => entries.find((e) => e.id === type.value);
 
       function fillComputers() {
         const before = computerSelect.value || query.computer || "";
-        const where = new Map((allReleases.find((r) => r.url === url()) || { computers: [] }).computers.map((i) => [i.computer, i]));
         const text = (c) => { const i = where.get(c.computer); return `${c.computer} – ${c.free} free` + (i && i.state === "available" ? (i.status.health === "ok" ? ", installed" : ", supplied") : ", not supplied"); };
         const usable = (c) => { const i = where.get(c.computer); return Number(Boolean(i && i.state === "available")); };
         computerSelect.replaceChildren(h("option", { value: "" }, `Default (${master.computer})`), ...[...allComputers].sort((a, b) => usable(b) - usable(a)).map((c) => h("option", { value: c.computer }, text(c))));
@@ -1064,6 +1141,9 @@
       async function releaseChanged() {
         const mine = ++asked;
         otherRow.hidden = release.value !== other;
+        const supplied = url() ? await view("release", { release: url(), limit: 500 }).catch((error) => { toast(error.message); return { rows: [] }; }) : { rows: [] };
+        if (mine !== asked) return;
+        where = new Map(supplied.rows.map((i) => [i.computer, i]));
         fillComputers();
         setQuery({ ...place().query, release: release.value === other ? undefined : release.value });
         entries = [];
@@ -1144,7 +1224,7 @@
   };
 
   const routes = Object.assign(Object.create(null), {
-    services, instance, shared, computers, computer, releases, problems, request, supply,
+    services, instance, shared, computers, computer, releases, release, problems, request, supply,
     edit: editRoute(false), "edit-shared": editRoute(true),
   });
 

@@ -12,7 +12,7 @@ const (
 	// applicationID marks our files: "SLAP" in ASCII.
 	applicationID = 0x534c4150
 	// SchemaVersion is the version of the schema that this package writes.
-	SchemaVersion = 3
+	SchemaVersion = 4
 )
 
 var (
@@ -22,12 +22,14 @@ var (
 	schemaSecond string
 	//go:embed schema_3.sql
 	schemaThird string
+	//go:embed schema_4.sql
+	schemaFourth string
 
 	// migrations lead from each schema to the next, the first from an empty file. A
 	// step that was released never changes. No table name ends in a digit: by that
 	// the reference finds its own tables, and it fails, changing nothing, where
 	// there are others.
-	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird}
+	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird, schemaFourth}
 )
 
 // migrate brings the schema to SchemaVersion in one transaction. A file that holds

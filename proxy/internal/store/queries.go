@@ -47,6 +47,7 @@ const (
 	qCountInstances
 	qCountShared
 	qCountSoftware
+	qComputerSize
 	qInsertComputer
 	qFormatComputer
 	qSaveComputerStatus
@@ -89,11 +90,13 @@ const (
 const statusColumns = "status_text, status_state, status_reporter, status_at, status_since"
 
 const (
-	computerColumns = "SELECT id, reference, address, netmask, formatted, sequence, " + statusColumns + ", bang_text, bang_at FROM computer "
+	computerState   = "SELECT id, reference, address, netmask, formatted, sequence, " + statusColumns + ", bang_text, bang_at "
+	computerColumns = computerState + "FROM computer "
 
-	softwareColumns = "SELECT s.id, s.computer_id, c.reference, s.url, s.state, " +
-		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, s.error_text, s.error_at " +
-		"FROM software s JOIN computer c ON c.id = s.computer_id "
+	softwareState = "SELECT s.id, s.computer_id, c.reference, s.url, s.state, " +
+		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, s.error_text, s.error_at "
+	fromSoftware    = "FROM software s JOIN computer c ON c.id = s.computer_id "
+	softwareColumns = softwareState + fromSoftware
 
 	instanceState = "i.id, i.title, i.tree, i.requester_id, rp.reference, i.software_release, i.software_type, i.state, " +
 		"i.parameters, i.connection, i.filter, " +
@@ -185,6 +188,8 @@ var queries = [queryCount]string{
 	qCountInstances:  countColumns + "FROM instance" + countGroups,
 	qCountShared:     countColumns + "FROM shared_instance" + countGroups,
 	qCountSoftware:   countColumns + "FROM software" + countGroups,
+
+	qComputerSize: "SELECT " + sizeColumns + " FROM computer WHERE id = $1",
 
 	qInsertComputer: "INSERT INTO computer (reference, sequence) VALUES ($1, 0) RETURNING id",
 	qFormatComputer: "UPDATE computer SET address = $2, netmask = $3, formatted = 1, " +

@@ -53,6 +53,16 @@ func one[T any](row *sql.Row, scan func(scanner) (T, error)) (T, error) {
 // all reads the rows of a query.
 func all[T any](r *reader, scan func(scanner) (T, error), q query, args ...any) ([]T, error) {
 	rows, err := r.rows(q, args...)
+	return collect(rows, err, scan)
+}
+
+// allOf reads the rows of a statement that is made for the occasion.
+func allOf[T any](r *reader, scan func(scanner) (T, error), text string, args ...any) ([]T, error) {
+	rows, err := r.tx.QueryContext(r.ctx, text, args...)
+	return collect(rows, err, scan)
+}
+
+func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -76,17 +86,25 @@ func (s Status) values() []any {
 	return []any{s.Text, s.State, s.Reporter, s.CreatedAt, s.Since}
 }
 
-func scanComputer(s scanner) (*Computer, error) {
+func scanComputer(s scanner) (*Computer, error) { return scanComputerWith(s) }
+
+// scanComputerWith reads a computer and the columns behind it.
+func scanComputerWith(s scanner, more ...any) (*Computer, error) {
 	var c Computer
 	fields := []any{&c.ID, &c.Reference, &c.Address, &c.Netmask, &c.Formatted, &c.Sequence}
 	fields = append(fields, c.Status.fields()...)
-	return &c, s.Scan(append(fields, &c.Bang.Text, &c.Bang.At)...)
+	fields = append(fields, &c.Bang.Text, &c.Bang.At)
+	return &c, s.Scan(append(fields, more...)...)
 }
 
-func scanSoftware(s scanner) (*Software, error) {
+func scanSoftware(s scanner) (*Software, error) { return scanSoftwareWith(s) }
+
+// scanSoftwareWith reads a supplied release and the columns behind it.
+func scanSoftwareWith(s scanner, more ...any) (*Software, error) {
 	var w Software
 	fields := append([]any{&w.ID, &w.ComputerID, &w.Computer, &w.URL, &w.State}, w.Status.fields()...)
-	return &w, s.Scan(append(fields, &w.Error.Text, &w.Error.At)...)
+	fields = append(fields, &w.Error.Text, &w.Error.At)
+	return &w, s.Scan(append(fields, more...)...)
 }
 
 // nullable reads columns that are null for a free partition.
@@ -124,18 +142,24 @@ func (n *nullable) instance() *Instance {
 	}
 }
 
-func scanPartition(s scanner) (*Partition, error) {
+func scanPartition(s scanner) (*Partition, error) { return scanPartitionWith(s) }
+
+// scanPartitionWith reads a partition and the columns behind it.
+func scanPartitionWith(s scanner, more ...any) (*Partition, error) {
 	var p Partition
 	var n nullable
 	fields := append([]any{&p.ID, &p.ComputerID, &p.Computer, &p.Reference, &p.Timestamp}, n.fields()...)
-	if err := s.Scan(fields...); err != nil {
+	if err := s.Scan(append(fields, more...)...); err != nil {
 		return nil, err
 	}
 	p.Instance = n.instance()
 	return &p, nil
 }
 
-func scanShared(s scanner) (*Shared, error) {
+func scanShared(s scanner) (*Shared, error) { return scanSharedWith(s) }
+
+// scanSharedWith reads a shared instance and the columns behind it.
+func scanSharedWith(s scanner, more ...any) (*Shared, error) {
 	var h Shared
 	var requester sql.NullInt64
 	var partition, computer sql.NullString
@@ -144,7 +168,8 @@ func scanShared(s scanner) (*Shared, error) {
 		&requester, &partition, &computer, &h.State, &h.Listed, &h.Position, &h.Type, &h.Entry, &h.Connection,
 	}
 	fields = append(fields, h.Status.fields()...)
-	if err := s.Scan(append(fields, &h.Error.Text, &h.Error.At)...); err != nil {
+	fields = append(fields, &h.Error.Text, &h.Error.At)
+	if err := s.Scan(append(fields, more...)...); err != nil {
 		return nil, err
 	}
 	h.Requester, h.RequesterPartition, h.RequesterComputer = requester.Int64, partition.String, computer.String

@@ -128,6 +128,29 @@ type Reader interface {
 	Setting(name string) (string, error)
 	// Counts returns how much there is. It reads all rows.
 	Counts() (Counts, error)
+	// ListServices lists what persons requested, by title: the roots of trees, and
+	// shared instances that are not destroyed. What is searched is title, computer,
+	// partition, release, type, wanted state, health, "instance" or "shared".
+	ListServices(p Part) (Listed[Service], error)
+	// ListComputers lists computers by reference. Searched are reference, address
+	// and health; those heard of before a time are "silent".
+	ListComputers(p Part, silent float64) (Listed[ListedComputer], error)
+	// SizeOf tells how much a computer has.
+	SizeOf(c *Computer) (ComputerSize, error)
+	// ListPartitions lists the partitions of a computer. Searched are reference,
+	// addresses, what ListServices searches of an instance, and the title of its
+	// root; or "free".
+	ListPartitions(c *Computer, p Part) (Listed[ListedPartition], error)
+	// ListReleases lists supplied releases by URL, each with up to a number of
+	// computers. Searched are URL, computer, wanted state and health.
+	ListReleases(p Part, computers int) (Listed[Release], error)
+	// ListInstallations lists where a release is supplied, as ListReleases does.
+	ListInstallations(url string, p Part) (Listed[Installation], error)
+	// ListSoftware lists what is supplied on a computer, as ListReleases does.
+	ListSoftware(c *Computer, p Part) (Listed[Installation], error)
+	// Problems returns what reports an error, and computers heard of before a
+	// time, up to a number of each.
+	Problems(silent float64, limit int) (Problems, error)
 	// UsageReports returns the usage reports of a computer, or of all
 	// computers if c is nil.
 	UsageReports(c *Computer) ([]*UsageReport, error)

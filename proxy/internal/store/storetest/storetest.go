@@ -37,6 +37,10 @@ func Run(t *testing.T, open Opener) {
 		{"Order", order},
 		{"LookUps", lookUps},
 		{"RenamedTree", renamedTree},
+		{"Lists", lists},
+		{"Problems", problems},
+		{"PartsOfChangedLists", partsOfChangedLists},
+		{"SearchOfManyRows", searchOfManyRows},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}
