@@ -2,11 +2,19 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // This file tells how each list is read. Healths are those that the panel shows,
 // from the first word of the last report.
+
+// mayBeHealth tells whether a health has a word.
+func mayBeHealth(word string) bool {
+	return slices.ContainsFunc([]string{"ok", "pending", "building", "error", "silent", "unknown"}, func(health string) bool {
+		return strings.Contains(health, lowerASCII(word))
+	})
+}
 
 // health tells the health of a row from its report. The wanted state is a column or
 // ”; ok and unknown are what stands for these two.
@@ -45,8 +53,8 @@ func rootListing() listing {
 			" END, CASE i.title WHEN '' THEN 0 ELSE " + bounded("instance m WHERE m.tree = i.title AND "+failing("m")) + " END ",
 		from: fromRoots, table: "instance i", where: []string{"i.tree = ''"},
 		kind: kindRoot, key: "LOWER(i.title)", id: "i.id",
-		text: spaced("i.title", "c.reference", "p.reference", "i.software_release", "i.software_type", "i.state",
-			health("i", "i.state", "'ok'", "'unknown'"), "'instance'"),
+		text:   spaced("i.title", "c.reference", "p.reference", "i.software_release", "i.software_type", "i.state", "'instance'"),
+		health: instanceHealth,
 	}
 }
 
@@ -55,9 +63,12 @@ func sharedListing() listing {
 		columns: sharedState + "'', 0.0, h.software_release ", from: fromShared, table: "shared_instance s",
 		where: []string{"s.tree = ''", "s.state <> 'destroyed'"},
 		kind:  kindShared, key: "LOWER(SUBSTR(s.reference, 2))", id: "s.id",
-		text: spaced("SUBSTR(s.reference, 2)", "c.reference", "hp.reference", "h.software_release", "s.software_type", "s.state", sharedHealth, "'shared'"),
+		text:   spaced("SUBSTR(s.reference, 2)", "c.reference", "hp.reference", "h.software_release", "s.software_type", "s.state", "'shared'"),
+		health: sharedHealth,
 	}
 }
+
+var instanceHealth = health("i", "i.state", "'ok'", "'unknown'")
 
 // sharedHealth takes one that was published, and never reported, for well.
 var sharedHealth = health("s", "''", "'ok'", "CASE s.connection WHEN '' THEN 'unknown' ELSE 'ok' END")
@@ -154,9 +165,9 @@ func (r *reader) ListComputers(p Part, silent float64) (Listed[ListedComputer], 
 	l := listing{
 		columns: computerState + ", " + sizeColumns + " ", from: "FROM computer ", table: "computer",
 		kind: kindOneOnly, key: "reference", id: "id",
+		text:   "reference || ' ' || address",
+		health: health("computer", "''", "CASE WHEN status_at < $1 THEN 'silent' ELSE 'ok' END", "'unknown'"), healthArgs: []any{silent},
 	}
-	l.text = spaced("reference", "address", health("computer", "''", "CASE WHEN status_at < $1 THEN 'silent' ELSE 'ok' END", "'unknown'"))
-	l.textArgs = []any{silent}
 	return list(p, sourceOf(r, l, scanListedComputer, func(c ListedComputer) cursor { return cursor{kindOneOnly, c.Reference, c.ID} }))
 }
 
@@ -167,8 +178,9 @@ func (r *reader) ListPartitions(c *Computer, p Part) (Listed[ListedPartition], e
 		from:    fromPlaces, table: "partition p", where: []string{"p.computer_id = $1"}, args: []any{c.ID},
 		kind: kindOneOnly, id: "p.id",
 		text: "p.reference || ' ' || CASE WHEN i.id IS NULL THEN 'free' ELSE " +
-			spaced("i.title", "i.tree", "i.software_release", "i.software_type", "i.state", health("i", "i.state", "'ok'", "'unknown'"), "'instance'") + " END",
-		also: `EXISTS (SELECT 1 FROM address a WHERE a.partition_id = p.id AND LOWER(a.address) LIKE %s ESCAPE '\')`,
+			spaced("i.title", "i.tree", "i.software_release", "i.software_type", "i.state", "'instance'") + " END",
+		health: "CASE WHEN i.id IS NULL THEN '' ELSE " + instanceHealth + " END",
+		also:   `EXISTS (SELECT 1 FROM address a WHERE a.partition_id = p.id AND LOWER(a.address) LIKE %s ESCAPE '\')`,
 	}
 	out, err := list(p, sourceOf(r, l, scanListedPartition, func(p ListedPartition) cursor { return cursor{kindOneOnly, "", p.ID} }))
 	for i := range out.Rows {
@@ -190,7 +202,7 @@ func installationListing(key string, where []string, args ...any) listing {
 	return listing{
 		columns: softwareState + ", " + bounded("instance n WHERE n.computer_id = s.computer_id AND n.software_release = s.url") + " ",
 		from:    fromSoftware, table: "software s", where: where, args: args, kind: kindOneOnly, key: key, id: "s.id",
-		text: spaced("s.url", "c.reference", "s.state", health("s", "''", "'ok'", "'unknown'")),
+		text: spaced("s.url", "c.reference", "s.state"), health: health("s", "''", "'ok'", "'unknown'"),
 	}
 }
 

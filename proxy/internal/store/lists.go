@@ -232,9 +232,10 @@ type listing struct {
 	// kind, key and id make the cursor of a row. Rows are sorted by key and id, one of
 	// which may be empty.
 	kind, key, id string
-	// text is what is searched. Its arguments are those after args.
-	text     string
-	textArgs []any
+	// text is what is searched, with health, which takes long to tell, for words that
+	// one may have. The arguments of health are those after args.
+	text, health string
+	healthArgs   []any
 	// also is another condition under which a row has a word, with %s for its
 	// pattern.
 	also string
@@ -297,16 +298,20 @@ func argument(args *[]any, value any) string {
 // conditions are those of the rows that have the words.
 func (l listing) conditions(words []string) (where []string, args []any) {
 	where, args = slices.Clone(l.where), slices.Clone(l.args)
-	if len(words) > 0 {
-		args = append(args, l.textArgs...)
+	if slices.ContainsFunc(words, mayBeHealth) {
+		args = append(args, l.healthArgs...)
 	}
 	// Long words let the fewest rows through.
 	words = slices.SortedStableFunc(slices.Values(words), func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for _, word := range words {
 		var either []string
+		text := l.text
+		if mayBeHealth(word) {
+			text = spaced(text, l.health)
+		}
 		for _, pattern := range patterns(word) {
 			number := argument(&args, pattern)
-			either = append(either, "LOWER("+l.text+") LIKE "+number+` ESCAPE '\'`)
+			either = append(either, "LOWER("+text+") LIKE "+number+` ESCAPE '\'`)
 			if l.also != "" {
 				either = append(either, fmt.Sprintf(l.also, number))
 			}
