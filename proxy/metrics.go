@@ -145,10 +145,12 @@ func (m *metrics) count(key answered) int64 {
 }
 
 const (
-	// censusPeriod is how long the counts of the tables are kept: they are read
-	// from all rows.
-	censusPeriod = 10 * time.Second
-	censusWait   = 5 * time.Second
+	// The counts of the tables are read from all rows. They are kept for a while,
+	// longer if it took long: counting takes a fiftieth of the time, whoever asks.
+	shortestCensus = 10 * time.Second
+	longestCensus  = 5 * time.Minute
+	censusShare    = 50
+	censusWait     = 5 * time.Second
 	// maxContacts bounds the computers that have a metric of their own: those
 	// that were not heard of for longest.
 	maxContacts = 1000
@@ -157,7 +159,7 @@ const (
 // census is what the database held a short time ago.
 type census struct {
 	mu       sync.Mutex
-	at       time.Time
+	due      time.Time // when to count again
 	counts   store.Counts
 	contacts []contact
 	// silent counts the formatted computers that were never heard of.
@@ -173,7 +175,8 @@ type contact struct {
 // takeCensus counts unless it did lately.
 func (s *Server) takeCensus(ctx context.Context) (*census, error) {
 	c := &s.metrics.census
-	if !c.at.IsZero() && time.Since(c.at) < censusPeriod {
+	began := time.Now()
+	if began.Before(c.due) {
 		return c, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, censusWait)
@@ -189,7 +192,8 @@ func (s *Server) takeCensus(ctx context.Context) (*census, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.at, c.computers, c.silent, c.contacts = time.Now(), 0, 0, nil
+	c.due = time.Now().Add(censusPeriod(time.Since(began)))
+	c.computers, c.silent, c.contacts = 0, 0, nil
 	for _, computer := range computers {
 		if !computer.Formatted && computer.Reference != s.config.computerID {
 			continue
@@ -204,6 +208,11 @@ func (s *Server) takeCensus(ctx context.Context) (*census, error) {
 	slices.SortStableFunc(c.contacts, func(a, b contact) int { return cmp.Compare(a.at, b.at) })
 	c.contacts = c.contacts[:min(len(c.contacts), maxContacts)]
 	return c, nil
+}
+
+// censusPeriod is how long a census that took some time is kept.
+func censusPeriod(took time.Duration) time.Duration {
+	return min(max(shortestCensus, censusShare*took), longestCensus)
 }
 
 // lastContact is when a computer last reported or fetched something.
