@@ -200,8 +200,15 @@ func olderSchemaIsBroughtForward(t *testing.T, server *pgtest.Server) {
 		return err
 	}))
 	require.NoError(t, s.Close())
-	// What the last schema added is all that schema 2 lacks.
-	require.NoError(t, server.Do(t.Context(), fmt.Sprintf("DROP TABLE %s.front_end; UPDATE %[1]s.slapos_schema SET version = 2", schema)))
+	// What the later schemas added is all that schema 2 lacks; two indexes have other columns.
+	undo := "SET search_path = " + schema + "; DROP TABLE front_end; UPDATE slapos_schema SET version = 2; "
+	for _, index := range []string{
+		"software_url", "instance_failing", "instance_failing_tree", "shared_failing", "software_failing", "computer_failing", "computer_contact",
+	} {
+		undo += "DROP INDEX " + index + "; "
+	}
+	undo += "DROP INDEX instance_tree; CREATE INDEX instance_tree ON instance (tree); DROP INDEX shared_tree; CREATE INDEX shared_tree ON shared_instance (tree)"
+	require.NoError(t, server.Do(t.Context(), undo))
 	_, err = store.OpenPostgresViewer(t.Context(), address)
 	require.ErrorContains(t, err, "its schema is 2")
 	s = openPostgres(t, address)
