@@ -13,6 +13,7 @@ import (
 
 // readable is a database that is read without being served.
 type readable interface {
+	store.Copyable
 	View(ctx context.Context, f func(store.Reader) error) error
 	Check(ctx context.Context) error
 	Close() error

@@ -74,8 +74,14 @@
 // password in the file ~/.pgpass, or a client certificate; the environment of libpq
 // (PGHOST, PGPASSFILE, …) is read for what the address does not have. Messages and
 // logs name the database and the host only. Check, Show and Export work on such a
-// database. Backup does not: pg_dump makes backups while masters run. A database of
-// the Python proxy is not imported into it.
+// database. Backup does not: pg_dump makes backups while masters run.
+//
+// Import ("slapos proxy import") fills it, in one transaction, from a file of the
+// Python proxy, schema 10 to 18, or from a database of this master; Import also leads
+// back to a file. The source is verified and stays as it is; stop its master before.
+// The target, in which no computer was described yet, is verified before it has
+// anything, and has nothing of an import that was interrupted: run it again. Masters
+// that serve it go on with what was imported.
 //
 // Its texts hold no NUL and are UTF-8, and names, titles and addresses of releases
 // have 2,600 bytes at most (400 otherwise); a file takes all. Changes are slower than

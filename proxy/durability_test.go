@@ -26,9 +26,18 @@ import (
 // childDatabase tells a copy of this program to serve a database.
 const childDatabase = "SLAPOS_TEST_PROXY_DATABASE"
 
+// childSource tells it to import another one into that instead.
+const childSource = "SLAPOS_TEST_PROXY_SOURCE"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childDatabase); path != "" {
-		if err := serveDatabase(path); err != nil {
+		var err error
+		if source := os.Getenv(childSource); source != "" {
+			_, err = Import(context.Background(), source, path, ImportOptions{})
+		} else {
+			err = serveDatabase(path)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

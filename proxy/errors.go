@@ -9,7 +9,7 @@ import (
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
-// Errors of Open.
+// Errors of Open and of what reads and writes databases.
 var (
 	// ErrNewerDatabase tells that a newer version wrote the database.
 	ErrNewerDatabase = store.ErrNewer
@@ -23,6 +23,8 @@ var (
 	// ErrDatabaseUnavailable tells that the database cannot be read or
 	// written: read-only, full, or an input/output error.
 	ErrDatabaseUnavailable = store.ErrUnavailable
+	// ErrDatabaseNotEmpty tells that Import would add to what is there.
+	ErrDatabaseNotEmpty = store.ErrNotEmpty
 )
 
 // Error is a refused call: a status of HTTP and a text for the caller.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/slapos/slapos-go/internal/pgtest"
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
@@ -108,6 +109,51 @@ func TestKilledImport(t *testing.T) {
 		require.Empty(t, left, "round %d", round)
 	}
 	t.Logf("%d of %d imports were interrupted", interrupted, rounds(6, 200))
+}
+
+// A process that is killed while it imports leaves nothing in the target, or all of
+// it, and the next one goes on.
+func importKilled(t *testing.T, server *pgtest.Server) {
+	const instances = 500
+	source := filepath.Join(t.TempDir(), "theirs.db")
+	largeReference(t, source, instances)
+	content, err := os.ReadFile(source)
+	require.NoError(t, err)
+	for _, kind := range []struct {
+		name   string
+		target func(*testing.T) string
+	}{
+		{"PostgreSQL", func(t *testing.T) string { return server.Address(t) }},
+		{"File", func(t *testing.T) string { return filepath.Join(t.TempDir(), "ours.db") }},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			importing := func(target string) *exec.Cmd {
+				child := exec.Command(os.Args[0])
+				child.Env = append(os.Environ(), childDatabase+"="+target, childSource+"="+source)
+				child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+				return child
+			}
+			begin := time.Now()
+			require.NoError(t, importing(kind.target(t)).Run())
+			whole := time.Since(begin)
+			made := 0
+			for range rounds(4, 200) {
+				target := kind.target(t)
+				child := importing(target)
+				require.NoError(t, child.Start())
+				time.Sleep(time.Duration(rand.Int64N(int64(whole) + 1)))
+				require.NoError(t, child.Process.Kill())
+				_ = child.Wait() // it was killed, or had ended
+				if importAgain(t, source, target, instances) {
+					made++
+				}
+			}
+			t.Logf("%d of %d imports were killed before they were made", rounds(4, 200)-made, rounds(4, 200))
+			after, err := os.ReadFile(source)
+			require.NoError(t, err)
+			require.Equal(t, content, after)
+		})
+	}
 }
 
 // A full disk leaves what was there, and says so; with space it works.

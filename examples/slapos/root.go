@@ -40,7 +40,7 @@ func newRoot(a *app) *cobra.Command {
 	service := &cobra.Command{Use: "service"}
 	service.AddCommand(newServiceInfo(a), newServiceList(a))
 	proxy := &cobra.Command{Use: "proxy"}
-	proxy.AddCommand(newProxyBackup(a), newProxyCheck(a), newProxyExport(a), newProxyShow(a), newProxyStart(a))
+	proxy.AddCommand(newProxyBackup(a), newProxyCheck(a), newProxyExport(a), newProxyImport(a), newProxyShow(a), newProxyStart(a))
 	configure := &cobra.Command{Use: "configure"}
 	configure.AddCommand(newConfigureLocal(a))
 
