@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,7 +45,9 @@ type writes struct {
 type writer struct {
 	name  string
 	count int
-	known map[string]*writes
+	// answered is count for those that look while it writes on.
+	answered atomic.Int64
+	known    map[string]*writes
 }
 
 // A master that is killed while it is written to has everything that it answered
@@ -55,10 +59,7 @@ func TestKilledMasterKeepsWhatItAnswered(t *testing.T) {
 	m := &testMaster{t: t, master: s.master}
 	m.layout("computer", killWriters*titlesPerWriter+killWriters)
 	require.NoError(t, s.Close())
-	writers := make([]*writer, killWriters)
-	for i := range writers {
-		writers[i] = &writer{name: fmt.Sprint("w", i), known: map[string]*writes{}}
-	}
+	writers := newWriters()
 	idle := 0
 	for round := range rounds(5, 200) {
 		killed, address := startChild(t, path)
@@ -83,6 +84,14 @@ func TestKilledMasterKeepsWhatItAnswered(t *testing.T) {
 	}
 	require.Less(t, idle, rounds(5, 200), "no round was killed while writes were answered")
 	t.Logf("%d writes of %d writers answered and found again, %d rounds killed before the first", answeredBy(writers), killWriters, idle)
+}
+
+func newWriters() []*writer {
+	writers := make([]*writer, killWriters)
+	for i := range writers {
+		writers[i] = &writer{name: fmt.Sprint("w", i), known: map[string]*writes{}}
+	}
+	return writers
 }
 
 func answeredBy(writers []*writer) (n int) {
@@ -112,11 +121,39 @@ func (w *writer) write(t *testing.T, client *http.Client, address string) {
 	}
 }
 
-// step makes one change to an instance, whichever is possible.
+// persist writes one call after the other until ctx ends. Masters that answer 503 are
+// asked again; it returns how often.
+func (w *writer) persist(ctx context.Context, t *testing.T, client *http.Client, address string) (refusals int) {
+	for ctx.Err() == nil {
+		title := fmt.Sprintf("%s-%d", w.name, rand.IntN(titlesPerWriter))
+		k := w.known[title]
+		if k == nil {
+			k = &writes{}
+			w.known[title] = k
+		}
+		err := w.step(client, "http://"+address, title, k)
+		var refused *refusedError
+		switch {
+		case err == nil:
+			w.answered.Add(1)
+			w.count++
+		case errors.As(err, &refused) && strings.HasPrefix(refused.status, "503"):
+			refusals++
+			time.Sleep(20 * time.Millisecond)
+		default:
+			t.Errorf("%s: %v", title, err)
+			return refusals
+		}
+	}
+	return refusals
+}
+
+// step makes one change to an instance, whichever is possible. While it is not known
+// whether the last one was made, only that is repeated, or the instance requested.
 func (w *writer) step(client *http.Client, master, title string, k *writes) error {
 	what := rand.IntN(8)
 	switch {
-	case k.place == "" || what < 4:
+	case k.place == "" || k.leaving || what < 4:
 		k.parameters.sent++
 		body, err := send(client, master+"/requestComputerPartition", url.Values{
 			"software_release": {releaseA}, "software_type": {""}, "partition_reference": {title}, "state": {"<marshal><none/></marshal>"},
@@ -124,6 +161,9 @@ func (w *writer) step(client *http.Client, master, title string, k *writes) erro
 		})
 		if err != nil {
 			return err
+		}
+		if k.leaving || k.place == "" {
+			k.connection.answered = 0 // it may be a new instance
 		}
 		k.parameters.answered, k.leaving = k.parameters.sent, false
 		_, rest, _ := strings.Cut(body, "<string>slap_computer_partition_id</string><string>")
@@ -138,7 +178,9 @@ func (w *writer) step(client *http.Client, master, title string, k *writes) erro
 		}
 		k.connection.answered = k.connection.sent
 	case what < 7:
-		k.supply.sent++
+		if k.supply.sent == k.supply.answered {
+			k.supply.sent++
+		}
 		_, err := send(client, master+"/supplySupply", url.Values{
 			"url": {title}, "computer_id": {"computer"}, "state": {supplyState(k.supply.sent)},
 		})

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ func TestMastersOnPostgreSQL(t *testing.T) {
 		{"Commands", commandsOnPostgres},
 		{"SoftwareRoot", sharedSoftwareRoot},
 		{"RestartedServer", sharedRestartedServer},
+		{"KilledServer", sharedKilledServer},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, server) })
 	}
@@ -178,18 +180,15 @@ func sharedParallelRequests(t *testing.T, server *pgtest.Server) {
 // Of two masters one is killed while both are written to, then the other: all that
 // was answered is there.
 func sharedKilledMasters(t *testing.T, server *pgtest.Server) {
-	const count = 16
 	address := server.Address(t)
 	s, err := Open(t.Context(), address)
 	require.NoError(t, err)
-	(&testMaster{t: t, master: s.master}).layout("computer", count*titlesPerWriter+count)
+	(&testMaster{t: t, master: s.master}).layout("computer", killWriters*titlesPerWriter+killWriters)
 	require.NoError(t, s.Close())
-	writers := make([]*writer, count)
-	for i := range writers {
-		writers[i] = &writer{name: fmt.Sprint("w", i), known: map[string]*writes{}}
-	}
-	for round := range rounds(2, 50) {
-		transport := &http.Transport{MaxIdleConnsPerHost: count}
+	writers := newWriters()
+	idle := 0
+	for round := range rounds(5, 200) {
+		transport := &http.Transport{MaxIdleConnsPerHost: killWriters}
 		client := &http.Client{Transport: transport, Timeout: time.Minute}
 		killed, first := startChild(t, address)
 		other, second := startChild(t, address)
@@ -204,12 +203,53 @@ func sharedKilledMasters(t *testing.T, server *pgtest.Server) {
 		require.NoError(t, other.Signal(syscall.SIGKILL))
 		wg.Wait()
 		transport.CloseIdleConnections()
-		t.Logf("%d writes were answered", answeredBy(writers)-before)
+		if answeredBy(writers) == before {
+			idle++
+		}
 		_, err := Check(t.Context(), address, "computer")
 		require.NoError(t, err)
 		verifyWrites(t, address, writers, round)
 	}
-	require.Positive(t, answeredBy(writers))
+	require.Less(t, idle, rounds(5, 200), "no round was killed while writes were answered")
+	t.Logf("%d writes of %d writers answered and found again, %d rounds killed before the first", answeredBy(writers), killWriters, idle)
+}
+
+// The server is killed, or stopped at once, while two masters are written to: what
+// was answered is there, and the masters work on without a restart.
+func sharedKilledServer(t *testing.T, server *pgtest.Server) {
+	address := server.Address(t)
+	c := newCluster(t, address, 2, killWriters*titlesPerWriter+killWriters)
+	writers := newWriters()
+	var refused atomic.Int64
+	longest := time.Duration(0)
+	for round := range rounds(3, 50) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for i, w := range writers {
+			wg.Go(func() { refused.Add(int64(w.persist(ctx, t, c.client, strings.TrimPrefix(c.urls[i%2], "http://")))) })
+		}
+		time.Sleep(time.Duration(200+rand.IntN(400)) * time.Millisecond)
+		if round%2 == 0 {
+			server.Kill(t)
+		} else {
+			server.Stop(t)
+		}
+		server.Restart(t)
+		began := time.Now()
+		for _, w := range writers {
+			before := w.answered.Load()
+			require.Eventually(t, func() bool { return w.answered.Load() > before }, time.Minute, 5*time.Millisecond, "%s is not answered any more", w.name)
+		}
+		longest = max(longest, time.Since(began))
+		cancel()
+		wg.Wait()
+		_, err := Check(t.Context(), address, "computer")
+		require.NoError(t, err)
+		verifyWrites(t, address, writers, round)
+	}
+	require.Positive(t, refused.Load())
+	t.Logf("%d writes of %d writers answered and found again, %d refused meanwhile, all answered again within %v",
+		answeredBy(writers), killWriters, refused.Load(), longest)
 }
 
 // The commands that read a database read this one, and what is told of it has no

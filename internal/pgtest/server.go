@@ -37,6 +37,7 @@ type Server struct {
 	settings []string
 	account  *syscall.Credential // that it runs under, nil for ours
 	process  *exec.Cmd
+	exited   chan struct{} // closed when the process ended
 	output   bytes.Buffer
 	schemas  atomic.Int64
 }
@@ -133,45 +134,81 @@ func (s *Server) command(name string, args ...string) *exec.Cmd {
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	s.Stop(tb)
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	for {
+		s.launch(tb)
+		if s.answers(ctx) {
+			return
+		}
+		if ctx.Err() != nil {
+			s.Stop(tb)
+			tb.Fatalf("PostgreSQL does not start:\n%s", &s.output)
+		}
+		// It ended: processes of a killed one may still be about to end.
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// launch starts the server's process.
+func (s *Server) launch(tb testing.TB) {
+	tb.Helper()
 	args := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses="}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
 	s.output.Reset()
-	s.process = s.command("postgres", args...)
-	s.process.Stdout, s.process.Stderr = &s.output, &s.output
-	if err := s.process.Start(); err != nil {
-		s.process = nil
+	process, exited := s.command("postgres", args...), make(chan struct{})
+	process.Stdout, process.Stderr = &s.output, &s.output
+	if err := process.Start(); err != nil {
 		tb.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	for {
-		err := s.Do(ctx, "SELECT 1")
-		if err == nil {
-			return
+	s.process, s.exited = process, exited
+	go func() {
+		_ = process.Wait() // with an error, as told
+		close(exited)
+	}()
+}
+
+// answers waits until the server works or its process ended.
+func (s *Server) answers(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		if s.Do(ctx, "SELECT 1") == nil {
+			return true
 		}
-		if ctx.Err() != nil {
-			s.Stop(tb)
-			tb.Fatalf("PostgreSQL does not start: %v\n%s", err, &s.output)
+		select {
+		case <-s.exited:
+			return false
+		case <-time.After(50 * time.Millisecond):
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
+	return false
 }
 
 // Stop stops the server, as a crash does: running transactions are lost.
 func (s *Server) Stop(tb testing.TB) {
 	tb.Helper()
+	s.end(tb, syscall.SIGQUIT)
+}
+
+// Kill ends the server's main process without letting it do anything. The others end
+// when they notice, which it waits for: they have the end of its output.
+func (s *Server) Kill(tb testing.TB) {
+	tb.Helper()
+	s.end(tb, syscall.SIGKILL)
+}
+
+func (s *Server) end(tb testing.TB, how syscall.Signal) {
+	tb.Helper()
 	if s.process == nil {
 		return
 	}
-	if err := s.process.Process.Signal(syscall.SIGQUIT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		tb.Error(err)
 	}
 	watchdog := time.AfterFunc(startTimeout, func() { _ = s.process.Process.Kill() })
 	defer watchdog.Stop()
-	// It ends with an error, as told.
-	_ = s.process.Wait()
+	<-s.exited
 	s.process = nil
 }
 
