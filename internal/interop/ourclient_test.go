@@ -58,6 +58,7 @@ func TestOurLibrary(t *testing.T) {
 		{"master " + testpeer.Documented, testpeer.Documented, nil},
 		{"master " + testpeer.Newest, testpeer.Newest, nil},
 		{"our master", testpeer.Newest, func(t *testing.T) string { return proxytest.New(t).URL }},
+		{"our master on PostgreSQL", testpeer.Newest, onPostgres},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

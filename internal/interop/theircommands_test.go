@@ -14,7 +14,6 @@ import (
 
 	"github.com/slapos/slapos-go/internal/sandbox"
 	"github.com/slapos/slapos-go/internal/testpeer"
-	"github.com/slapos/slapos-go/proxy/proxytest"
 )
 
 // clientCommands are the commands that talk to a master, in an order in which each
@@ -53,7 +52,7 @@ var commandDeviations = map[string][]string{
 }
 
 // TestTheirCommands runs the commands of both generations against the proxy of
-// their own and against ours, and compares what they print and their exit status.
+// their own and against ours, on either kind of database, and compares what they print and their exit status.
 func TestTheirCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")
@@ -63,12 +62,16 @@ func TestTheirCommands(t *testing.T) {
 			t.Parallel()
 			peer := testpeer.Get(t, version)
 			want := printed(t, peer, peer.StartProxy(t, computerID).URL)
-			got := printed(t, peer, proxytest.New(t).URL)
 			for i := range want {
 				want[i] = strings.NewReplacer(commandDeviations[version+" "+strings.Join(clientCommands[i], " ")]...).Replace(want[i])
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("with our master (-theirs +ours):\n%s", diff)
+			for _, master := range ourMasters {
+				t.Run(master.name, func(t *testing.T) {
+					t.Parallel()
+					if diff := cmp.Diff(want, printed(t, peer, master.start(t))); diff != "" {
+						t.Errorf("with our master (-theirs +ours):\n%s", diff)
+					}
+				})
 			}
 		})
 	}
