@@ -404,17 +404,17 @@ func importInterrupted(t *testing.T, server *pgtest.Server) {
 	require.NoError(t, err)
 	whole := time.Since(begin)
 	interrupted := 0
-	for i := range 4 {
+	for i := range 3 {
 		address, file := server.Address(t), filepath.Join(dir, fmt.Sprint(i, ".db"))
 		for _, target := range []string{address, file} {
-			ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i)/4)
+			ctx, cancel := context.WithTimeout(t.Context(), whole*time.Duration(i)/3)
 			_, err := Import(ctx, source, target, ImportOptions{})
 			cancel()
 			if err != nil {
 				interrupted++
 				require.NoFileExists(t, file)
 				_, err = Import(t.Context(), source, target, ImportOptions{})
-				require.NoError(t, err, "interrupted after %d of 4", i)
+				require.NoError(t, err, "interrupted after %d of 3", i)
 			}
 			require.Len(t, readKept(t, target).Partitions, instances)
 		}
@@ -449,7 +449,7 @@ func importInterrupted(t *testing.T, server *pgtest.Server) {
 // A server that stops during the import has nothing of it, or all, and the next one
 // goes on.
 func importWithoutServer(t *testing.T, server *pgtest.Server) {
-	const instances = 1000
+	const instances = 500
 	source := filepath.Join(t.TempDir(), "theirs.db")
 	largeReference(t, source, instances)
 	begin := time.Now()

@@ -52,7 +52,8 @@ var commandDeviations = map[string][]string{
 }
 
 // TestTheirCommands runs the commands of both generations against the proxy of
-// their own and against ours, on either kind of database, and compares what they print and their exit status.
+// their own and against ours, on either kind of database, and compares what they
+// print and their exit status.
 func TestTheirCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("long")

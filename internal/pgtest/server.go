@@ -203,10 +203,11 @@ func (s *Server) end(tb testing.TB, how syscall.Signal) {
 	if s.process == nil {
 		return
 	}
-	if err := s.process.Process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	process := s.process.Process
+	if err := process.Signal(how); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		tb.Error(err)
 	}
-	watchdog := time.AfterFunc(startTimeout, func() { _ = s.process.Process.Kill() })
+	watchdog := time.AfterFunc(startTimeout, func() { _ = process.Kill() })
 	defer watchdog.Stop()
 	<-s.exited
 	s.process = nil
