@@ -39,7 +39,7 @@ func Import(ctx context.Context, source, target string, o ImportOptions) (notes 
 	if err != nil {
 		err = fmt.Errorf("%s: %w", DatabaseName(source), err)
 	} else if store.IsPostgres(target) {
-		err = store.CopyToPostgres(ctx, db, target, tellAll)
+		err = store.CopyToPostgres(ctx, db, target, runIDSetting, tellAll) // masters that serve it have that
 	} else {
 		err = store.CopyToFile(ctx, db, target, tellAll)
 	}

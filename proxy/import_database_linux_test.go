@@ -365,7 +365,9 @@ func requireNoRows(t *testing.T, address string) {
 // A master that serves the empty database tells its nodes what was imported at once.
 func importIntoServed(t *testing.T, server *pgtest.Server) {
 	address := server.Address(t)
-	s := opened(t, address)
+	s, err := Open(t.Context(), address, WithLocalSoftwareReleaseRoot("/elsewhere"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	ask := func() string { return get(s, "/getFullComputerInformation?computer_id=computer").Body.String() }
 	require.NotContains(t, ask(), "p0")
 	runID := get(s, "/getRunId").Body.String()
@@ -377,6 +379,7 @@ func importIntoServed(t *testing.T, server *pgtest.Server) {
 	_, err = Import(t.Context(), source, address, ImportOptions{})
 	require.NoError(t, err)
 	require.Contains(t, ask(), "p0")
+	require.Equal(t, everything(t, source), everything(t, address), "the setting, too")
 	require.Equal(t, runID, get(opened(t, address), "/getRunId").Body.String())
 
 	// The computer of the master stays known, though it is not in the copy.

@@ -68,22 +68,23 @@ func (v *PostgresViewer) snapshot(ctx context.Context, f func(*sql.Tx) error) er
 // empty one of PostgreSQL, in one transaction, which verify looks at before it is
 // committed. Tables are created if there are none, as OpenPostgres does; masters may
 // serve the database, and their changes wait meanwhile. Ended early, it leaves the
-// database empty.
-func CopyToPostgres(ctx context.Context, from Copyable, address string, verify func(Reader) error) error {
+// database empty. Of the settings that are there already one stays, which is kept
+// under that name.
+func CopyToPostgres(ctx context.Context, from Copyable, address, kept string, verify func(Reader) error) error {
 	ctx, cancel := context.WithTimeout(ctx, copyTimeout)
 	defer cancel()
 	p, err := OpenPostgres(ctx, address)
 	if err != nil {
 		return err
 	}
-	err = p.receive(ctx, from, verify)
+	err = p.receive(ctx, from, kept, verify)
 	if errors.Is(err, ErrNotEmpty) || errors.Is(err, ErrText) || errors.Is(err, ErrUncertain) {
 		err = p.named(err)
 	}
 	return errors.Join(err, p.Close())
 }
 
-func (p *Postgres) receive(ctx context.Context, from Copyable, verify func(Reader) error) error {
+func (p *Postgres) receive(ctx context.Context, from Copyable, kept string, verify func(Reader) error) error {
 	conn, err := p.write.Conn(ctx)
 	if err != nil {
 		return p.failure(err)
@@ -95,6 +96,9 @@ func (p *Postgres) receive(ctx context.Context, from Copyable, verify func(Reade
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it has no effect
 	computers, err := emptied(ctx, tx)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "DELETE FROM "+settingTable+" WHERE name <> $1", kept)
+	}
 	if err != nil {
 		return p.failure(err)
 	}
