@@ -236,9 +236,12 @@ func sharedKilledServer(t *testing.T, server *pgtest.Server) {
 		}
 		server.Restart(t)
 		began := time.Now()
-		for _, w := range writers {
-			before := w.answered.Load()
-			require.Eventually(t, func() bool { return w.answered.Load() > before }, time.Minute, 5*time.Millisecond, "%s is not answered any more", w.name)
+		before := make([]int64, len(writers))
+		for i, w := range writers {
+			before[i] = w.answered.Load()
+		}
+		for i, w := range writers {
+			require.Eventually(t, func() bool { return w.answered.Load() > before[i] }, time.Minute, 5*time.Millisecond, "%s is not answered any more", w.name)
 		}
 		longest = max(longest, time.Since(began))
 		cancel()
