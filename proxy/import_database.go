@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
@@ -42,6 +43,9 @@ func Import(ctx context.Context, source, target string, o ImportOptions) (notes 
 		err = store.CopyToPostgres(ctx, db, target, runIDSetting, tellAll) // masters that serve it have that
 	} else {
 		err = store.CopyToFile(ctx, db, target, tellAll)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w: choose a new one", err)
+		}
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return nil, fmt.Errorf("proxy: import: %w", err)

@@ -26,7 +26,7 @@ func newProxyImport(a *app) *cobra.Command {
 	var database string
 	cmd := leaf(otherGroup, "import source", "move the database of a master, to PostgreSQL or a file", proxyImportLong,
 		func(cmd *cobra.Command, args []string) error {
-			s, err := a.proxySettings(cfg, proxySettings{database: database})
+			s, err := a.databaseSettings(cfg, database)
 			if err != nil {
 				return err
 			}
