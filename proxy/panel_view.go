@@ -83,6 +83,8 @@ type instanceRow struct {
 	State     string      `json:"state"`
 	Status    shownStatus `json:"status"`
 	Timestamp float64     `json:"timestamp"`
+	// Hidden tells that its node no longer lists its partition.
+	Hidden bool `json:"hidden,omitempty"`
 	// Key is that of a shared instance, empty for others.
 	Key string `json:"key,omitempty"`
 	// Requester is the partition of the instance that requested it.
@@ -97,7 +99,7 @@ func instanceRowOf(p *store.Partition) instanceRow {
 	}
 	return instanceRow{
 		partitionRef: partitionRef{p.Computer, p.Reference}, Title: i.Title, Root: root, IsRoot: i.Tree == "",
-		Release: i.Release, Type: i.Type, State: i.State, Status: statusView(i.Status, i.State), Timestamp: p.Timestamp,
+		Release: i.Release, Type: i.Type, State: i.State, Status: statusView(i.Status, i.State), Timestamp: p.Timestamp, Hidden: p.Hidden,
 	}
 }
 
@@ -176,7 +178,7 @@ type shownAddress struct {
 func addressesView(addresses []store.Address) []shownAddress {
 	out := []shownAddress{}
 	for _, a := range addresses {
-		out = append(out, shownAddress(a))
+		out = append(out, shownAddress{a.Interface, a.Address, a.Netmask})
 	}
 	return out
 }

@@ -199,7 +199,7 @@ func (m softwareMove) rebaseSupplied(t store.Tx, c *store.Computer) error {
 }
 
 func (m softwareMove) rebaseInstances(t store.Tx, c *store.Computer) error {
-	partitions, err := t.Shown(c)
+	partitions, err := t.Partitions(c)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,10 @@ var invariants = []struct{ what, query string }{
 		"SELECT p.id FROM partition p LEFT JOIN instance i ON i.partition_id = p.id WHERE p.busy <> CASE WHEN i.id IS NULL THEN 0 ELSE 1 END",
 	},
 	{
+		"a partition is hidden though it is free",
+		"SELECT id FROM partition WHERE hidden = 1 AND busy = 0",
+	},
+	{
 		"an instance is on another computer than its partition",
 		"SELECT i.id FROM instance i JOIN partition p ON p.id = i.partition_id WHERE p.computer_id <> i.computer_id",
 	},

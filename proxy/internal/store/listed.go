@@ -32,7 +32,7 @@ func failing(table string) string {
 }
 
 // listedInstance are the columns of a partition without texts that may be long.
-const listedInstance = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, " +
+const listedInstance = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, p.hidden, " +
 	"i.id, i.title, i.tree, i.requester_id, '', i.software_release, i.software_type, i.state, '', '', '', " +
 	"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, '', 0.0, '', 0.0"
 
@@ -178,7 +178,7 @@ func (r *reader) ListPartitions(c *Computer, p Part) (Listed[ListedPartition], e
 		from:    fromPlaces, table: "partition p", where: []string{"p.computer_id = $1"}, args: []any{c.ID},
 		kind: kindOneOnly, id: "p.id",
 		text: "p.reference || ' ' || CASE WHEN i.id IS NULL THEN 'free' ELSE " +
-			spaced("i.title", "i.tree", "i.software_release", "i.software_type", "i.state", "'instance'") + " END",
+			spaced("i.title", "i.tree", "i.software_release", "i.software_type", "i.state", "'instance'", "CASE p.hidden WHEN 0 THEN '' ELSE 'hidden' END") + " END",
 		health: "CASE WHEN i.id IS NULL THEN '' ELSE " + instanceHealth + " END",
 		also:   `EXISTS (SELECT 1 FROM address a WHERE a.partition_id = p.id AND LOWER(a.address) LIKE %s ESCAPE '\')`,
 	}

@@ -12,7 +12,7 @@ const (
 	// applicationID marks our files: "SLAP" in ASCII.
 	applicationID = 0x534c4150
 	// SchemaVersion is the version of the schema that this package writes.
-	SchemaVersion = 4
+	SchemaVersion = 5
 )
 
 var (
@@ -24,12 +24,14 @@ var (
 	schemaThird string
 	//go:embed schema_4.sql
 	schemaFourth string
+	//go:embed schema_5.sql
+	schemaFifth string
 
 	// migrations lead from each schema to the next, the first from an empty file. A
 	// step that was released never changes. No table name ends in a digit: by that
 	// the reference finds its own tables, and it fails, changing nothing, where
 	// there are others.
-	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird, schemaFourth}
+	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird, schemaFourth, schemaFifth}
 )
 
 // migrate brings the schema to SchemaVersion in one transaction. A file that holds
@@ -72,6 +74,11 @@ func apply(ctx context.Context, db *sql.DB, version int) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// unmigrated is the error of who only reads an older schema.
+func unmigrated(version int) error {
+	return fmt.Errorf("%w: its schema is %d, and becomes %d when a proxy of this version serves it", ErrUnavailable, version, SchemaVersion)
 }
 
 func newer(version int) error {

@@ -6,26 +6,27 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// older writes a database of schema 1 with one computer.
-func older(t *testing.T, path string) {
+// older writes a database of an older schema with one computer and what more says.
+func older(t *testing.T, path string, version int, more string) {
 	t.Helper()
 	db, err := sql.Open("sqlite", dsn(path))
 	require.NoError(t, err)
-	_, err = db.ExecContext(t.Context(), schemaFirst+
-		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 1;", applicationID)+
-		"INSERT INTO computer (reference) VALUES ('kept');")
+	_, err = db.ExecContext(t.Context(), strings.Join(migrations[:version], "")+
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, version)+
+		"INSERT INTO computer (reference) VALUES ('kept');"+more)
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 }
 
 func TestOlderSchemaIsBroughtForward(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
-	older(t, path)
+	older(t, path, 1, "")
 	s := open(t, path)
 	require.Equal(t, []string{"kept"}, references(t, s))
 	require.NoError(t, s.Check(t.Context()))
@@ -45,10 +46,34 @@ func TestOlderSchemaIsBroughtForward(t *testing.T) {
 	require.Equal(t, 1, version)
 }
 
+// Partitions and addresses of schema 4 are neither hidden nor routed, and can become so.
+func TestPartitionsOfSchema4(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	older(t, path, 4, "INSERT INTO partition (computer_id, reference) VALUES (1, 'p');"+
+		"INSERT INTO address (partition_id, interface, address, netmask) VALUES (1, 'tap', '::1', 'ffff::');")
+	_, err := OpenViewer(t.Context(), path)
+	require.ErrorContains(t, err, "its schema is 4")
+	s := open(t, path)
+	require.NoError(t, s.Update(t.Context(), func(tx Tx) error {
+		p, err := tx.Partition("kept", "p")
+		require.NoError(t, err)
+		require.False(t, p.Hidden)
+		require.Equal(t, []Address{{Interface: "tap", Address: "::1", Netmask: "ffff::"}}, p.Addresses)
+		p.Hidden = true
+		require.Error(t, tx.SaveHidden(p), "it is free")
+		require.NoError(t, tx.Occupy(p, &Instance{}))
+		return tx.SaveHidden(p)
+	}))
+	require.NoError(t, s.Check(t.Context()))
+	copies, err := filepath.Glob(path + "-backup-schema4-*.db")
+	require.NoError(t, err)
+	require.Len(t, copies, 1)
+}
+
 // A step that fails leaves the schema as it was.
 func TestFailedStepChangesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
-	older(t, path)
+	older(t, path, 1, "")
 	db, err := sql.Open("sqlite", dsn(path))
 	require.NoError(t, err)
 	_, err = db.ExecContext(t.Context(), "CREATE TABLE setting (x)")

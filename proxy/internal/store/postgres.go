@@ -247,7 +247,7 @@ func (v *PostgresViewer) open(ctx context.Context) error {
 	case version == 0:
 		return fmt.Errorf("%w: it is empty, no proxy has served it yet", ErrForeign)
 	case version < SchemaVersion:
-		return fmt.Errorf("%w: its schema is %d, and becomes %d when a proxy of this version serves it", ErrUnavailable, version, SchemaVersion)
+		return unmigrated(version)
 	}
 	v.statements, err = prepareAll(ctx, v.db)
 	return err

@@ -191,34 +191,25 @@ func commitsAreDurable(t *testing.T, server *pgtest.Server) {
 }
 
 func olderSchemaIsBroughtForward(t *testing.T, server *pgtest.Server) {
-	address := server.Address(t)
-	schema := schemaOf(address)
-	s, err := store.OpenPostgres(t.Context(), address)
-	require.NoError(t, err)
-	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {
-		_, err := tx.EnsureComputer("kept")
-		return err
-	}))
-	require.NoError(t, s.Close())
-	// What the later schemas added is all that schema 2 lacks; two indexes have other columns.
-	undo := "SET search_path = " + schema + "; DROP TABLE front_end; UPDATE slapos_schema SET version = 2; "
-	for _, index := range []string{
-		"software_url", "instance_failing", "instance_failing_tree", "shared_failing", "software_failing", "computer_failing", "computer_contact",
-	} {
-		undo += "DROP INDEX " + index + "; "
+	for version := 1; version < store.SchemaVersion; version++ {
+		address := server.Address(t)
+		require.NoError(t, server.Do(t.Context(), "SET search_path TO "+schemaOf(address)+";"+store.OlderPostgres(version)+
+			"INSERT INTO computer (reference) VALUES ('kept'); INSERT INTO partition (computer_id, reference) VALUES (1, 'p');"+
+			"INSERT INTO address (partition_id, interface, address, netmask) VALUES (1, 'tap', '::1', 'ffff::');"))
+		_, err := store.OpenPostgresViewer(t.Context(), address)
+		require.ErrorContains(t, err, fmt.Sprint("its schema is ", version))
+		s := openPostgres(t, address)
+		require.NoError(t, s.View(t.Context(), func(r store.Reader) error {
+			p, err := r.Partition("kept", "p")
+			require.NoError(t, err)
+			require.False(t, p.Hidden)
+			require.Equal(t, []store.Address{{Interface: "tap", Address: "::1", Netmask: "ffff::"}}, p.Addresses)
+			_, err = r.FrontEnd("none")
+			require.ErrorIs(t, err, store.ErrNotFound)
+			return nil
+		}))
+		require.NoError(t, s.Check(t.Context()))
 	}
-	undo += "DROP INDEX instance_tree; CREATE INDEX instance_tree ON instance (tree); DROP INDEX shared_tree; CREATE INDEX shared_tree ON shared_instance (tree)"
-	require.NoError(t, server.Do(t.Context(), undo))
-	_, err = store.OpenPostgresViewer(t.Context(), address)
-	require.ErrorContains(t, err, "its schema is 2")
-	s = openPostgres(t, address)
-	require.NoError(t, s.View(t.Context(), func(r store.Reader) error {
-		_, err := r.Computer("kept")
-		require.NoError(t, err)
-		_, err = r.FrontEnd("none")
-		require.ErrorIs(t, err, store.ErrNotFound)
-		return nil
-	}))
 }
 
 func schemaOf(address string) string {

@@ -59,6 +59,7 @@ const (
 	qDeletePartition
 	qDeleteAddresses
 	qInsertAddress
+	qSaveHidden
 	qOccupy
 	qVacate
 	qInsertInstance
@@ -102,7 +103,7 @@ const (
 		"i.parameters, i.connection, i.filter, " +
 		"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, "
 
-	partitionState   = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, " + instanceState
+	partitionState   = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, p.hidden, " + instanceState
 	partitionColumns = partitionState + "i.error_text, i.error_at, i.bang_text, i.bang_at "
 	// Errors may be long, and nodes are not told them.
 	shownPartition = partitionState + "'', 0.0, '', 0.0 "
@@ -128,6 +129,7 @@ const (
 		"FROM usage_report u JOIN computer c ON c.id = u.computer_id "
 
 	hosts      = partitionColumns + fromInstance + "WHERE i.computer_id = $1 AND i.software_release = $2 "
+	unhidden   = "AND p.hidden = 0 "
 	firstByRow = "ORDER BY i.partition_id LIMIT 1"
 )
 
@@ -145,7 +147,7 @@ var queries = [queryCount]string{
 	qSoftwareByURL: softwareColumns + "WHERE s.computer_id = $1 AND s.url = $2",
 
 	qPartitions:      partitionColumns + fromPartition + "WHERE p.computer_id = $1 ORDER BY p.id",
-	qShownPartitions: shownPartition + fromPartition + "WHERE p.computer_id = $1 ORDER BY p.id",
+	qShownPartitions: shownPartition + fromPartition + "WHERE p.computer_id = $1 " + unhidden + "ORDER BY p.id",
 	qPartition:       partitionColumns + fromPartition + "WHERE c.reference = $1 AND p.reference = $2",
 	qByInstance:      partitionColumns + fromInstance + "WHERE i.id = $1",
 	qFind:            partitionColumns + fromInstance + "WHERE i.title = $1 AND i.tree = $2 ORDER BY i.partition_id LIMIT 1",
@@ -156,13 +158,13 @@ var queries = [queryCount]string{
 	qChildren:        partitionColumns + fromInstance + "WHERE i.requester_id = $1 ORDER BY i.partition_id",
 	qFirstFree: "SELECT p.id, p.reference, p.timestamp FROM partition p " +
 		"WHERE p.computer_id = $1 AND p.busy = 0 ORDER BY p.id LIMIT 1",
-	qHost:        hosts + firstByRow,
-	qHostTyped:   hosts + "AND i.software_type = $3 " + firstByRow,
+	qHost:        hosts + unhidden + firstByRow,
+	qHostTyped:   hosts + unhidden + "AND i.software_type = $3 " + firstByRow,
 	qHostAt:      hosts + "AND p.reference = $3 " + firstByRow,
 	qHostTypedAt: hosts + "AND i.software_type = $3 AND p.reference = $4 " + firstByRow,
 
-	qAddresses: "SELECT partition_id, interface, address, netmask FROM address WHERE partition_id = $1 ORDER BY id",
-	qAddressesOfComputer: "SELECT a.partition_id, a.interface, a.address, a.netmask FROM address a " +
+	qAddresses: "SELECT partition_id, interface, address, netmask, gateway, network FROM address WHERE partition_id = $1 ORDER BY id",
+	qAddressesOfComputer: "SELECT a.partition_id, a.interface, a.address, a.netmask, a.gateway, a.network FROM address a " +
 		"JOIN partition p ON p.id = a.partition_id WHERE p.computer_id = $1 ORDER BY a.id",
 
 	qSharedOfHost:    sharedColumns + "WHERE s.host_id = $1 AND s.listed = 1 ORDER BY s.position",
@@ -207,7 +209,8 @@ var queries = [queryCount]string{
 	qInsertPartition: "INSERT INTO partition (computer_id, reference) VALUES ($1, $2) RETURNING id",
 	qDeletePartition: "DELETE FROM partition WHERE id = $1",
 	qDeleteAddresses: "DELETE FROM address WHERE partition_id = $1",
-	qInsertAddress:   "INSERT INTO address (partition_id, interface, address, netmask) VALUES ($1, $2, $3, $4)",
+	qInsertAddress:   "INSERT INTO address (partition_id, interface, address, netmask, gateway, network) VALUES ($1, $2, $3, $4, $5, $6)",
+	qSaveHidden:      "UPDATE partition SET hidden = $2 WHERE id = $1",
 	qOccupy:          "UPDATE partition SET busy = 1, timestamp = $2 WHERE id = $1",
 	qVacate:          "UPDATE partition SET busy = 0 WHERE id = $1",
 	qSaveTimestamp:   "UPDATE partition SET timestamp = $2 WHERE id = $1",

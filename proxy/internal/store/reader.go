@@ -148,7 +148,7 @@ func scanPartition(s scanner) (*Partition, error) { return scanPartitionWith(s) 
 func scanPartitionWith(s scanner, more ...any) (*Partition, error) {
 	var p Partition
 	var n nullable
-	fields := append([]any{&p.ID, &p.ComputerID, &p.Computer, &p.Reference, &p.Timestamp}, n.fields()...)
+	fields := append([]any{&p.ID, &p.ComputerID, &p.Computer, &p.Reference, &p.Timestamp, &p.Hidden}, n.fields()...)
 	if err := s.Scan(append(fields, more...)...); err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ type partitionAddress struct {
 
 func scanAddress(s scanner) (partitionAddress, error) {
 	var a partitionAddress
-	err := s.Scan(&a.partition, &a.Interface, &a.Address.Address, &a.Netmask)
+	err := s.Scan(&a.partition, &a.Interface, &a.Address.Address, &a.Netmask, &a.Gateway, &a.Network)
 	return a, err
 }
 
@@ -238,8 +238,9 @@ func (r *reader) whole(c *Computer, qPartitions, qShared query) ([]*Partition, e
 		}
 	}
 	for _, a := range addresses {
-		p := byID[a.partition]
-		p.Addresses = append(p.Addresses, a.Address)
+		if p := byID[a.partition]; p != nil {
+			p.Addresses = append(p.Addresses, a.Address)
+		}
 	}
 	for _, h := range shared {
 		if p := byInstance[h.Host]; p != nil {

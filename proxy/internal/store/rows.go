@@ -57,6 +57,8 @@ type Partition struct {
 	Reference  string
 	// Timestamp tells nodes when the partition last changed.
 	Timestamp float64
+	// Hidden tells that its node no longer lists it: it is kept for its instance.
+	Hidden bool
 	// Instance is nil if the partition is free.
 	Instance *Instance
 	// Addresses and Shared are read only by the methods that say so.
@@ -91,6 +93,8 @@ type Instance struct {
 // Address is an address of a partition.
 type Address struct {
 	Interface, Address, Netmask string
+	// Gateway and Network are those of an address with a route of its own.
+	Gateway, Network string
 }
 
 // Shared is a shared instance, called slave on the wire.

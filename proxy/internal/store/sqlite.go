@@ -455,6 +455,13 @@ func (v *Viewer) open(ctx context.Context) (err error) {
 	if len(tables) == 0 {
 		return fmt.Errorf("%w: it is empty, no proxy has served it yet", ErrForeign)
 	}
+	var version int
+	if err := v.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return err
+	}
+	if version < SchemaVersion {
+		return unmigrated(version)
+	}
 	v.statements, err = prepareAll(ctx, v.db)
 	return err
 }

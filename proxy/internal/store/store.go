@@ -69,8 +69,8 @@ type Reader interface {
 	// Partitions returns the partitions of a computer with their instances,
 	// addresses and the shared instances that they host.
 	Partitions(c *Computer) ([]*Partition, error)
-	// Shown returns them without the errors and bangs, which may be long: what
-	// nodes are told. It is for reading: saving the status of what it returns
+	// Shown returns those that are not hidden, without the errors and bangs, which
+	// may be long: what nodes are told. It is for reading: saving the status of what it returns
 	// would lose them.
 	Shown(c *Computer) ([]*Partition, error)
 	// Partition returns one partition with all its parts, or ErrNotFound.
@@ -99,7 +99,8 @@ type Reader interface {
 	// addresses, or ErrNotFound.
 	FirstFree(c *Computer) (*Partition, error)
 	// Host returns the first partition that can host a shared instance of a
-	// release on a computer. Type and partition restrict it unless empty.
+	// release on a computer. Type and partition restrict it unless empty; it is
+	// hidden only if it is that partition.
 	Host(c *Computer, release, softwareType, partition string) (*Partition, error)
 	// Addresses returns the addresses of a partition.
 	Addresses(p *Partition) ([]Address, error)
@@ -183,6 +184,8 @@ type Tx interface {
 	DeletePartition(p *Partition) error
 	// ReplaceAddresses sets the addresses of a partition.
 	ReplaceAddresses(p *Partition, addresses []Address) error
+	// SaveHidden writes whether a partition, which must be busy for that, is hidden.
+	SaveHidden(p *Partition) error
 	// Occupy puts an instance into a free partition and writes its timestamp.
 	Occupy(p *Partition, i *Instance) error
 	// SaveInstance writes all fields of the instance of a partition.
@@ -191,7 +194,7 @@ type Tx interface {
 	// tells that answers about the partition change with it.
 	SaveStatus(p *Partition, shown bool) error
 	// Free removes the instance of a partition and the shared instances that
-	// it hosts.
+	// it hosts. A hidden partition goes with it.
 	Free(p *Partition) error
 	// SaveTimestamp writes the timestamp of a partition.
 	SaveTimestamp(p *Partition) error

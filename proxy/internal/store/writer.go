@@ -121,11 +121,19 @@ func (w *writer) ReplaceAddresses(p *Partition, addresses []Address) error {
 		return err
 	}
 	for _, a := range addresses {
-		if err := w.change(qInsertAddress, p.ID, a.Interface, a.Address, a.Netmask); err != nil {
+		if err := w.change(qInsertAddress, p.ID, a.Interface, a.Address, a.Netmask, a.Gateway, a.Network); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w *writer) SaveHidden(p *Partition) error {
+	if p.Hidden && p.Instance == nil {
+		return fmt.Errorf("partition %s of %s is free: it cannot be kept hidden", p.Reference, p.Computer)
+	}
+	w.touch(p)
+	return w.change(qSaveHidden, p.ID, flag(p.Hidden))
 }
 
 func (w *writer) Occupy(p *Partition, i *Instance) (err error) {
@@ -164,6 +172,9 @@ func (w *writer) Free(p *Partition) error {
 		return err
 	}
 	p.Instance, p.Shared = nil, nil
+	if p.Hidden {
+		return w.DeletePartition(p)
+	}
 	return w.change(qVacate, p.ID)
 }
 

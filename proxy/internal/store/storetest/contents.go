@@ -103,6 +103,84 @@ func shown(t *testing.T, open Opener) {
 	}))
 }
 
+// hidden partitions are found by whoever asks for what they hold, and not told to
+// nodes; nothing new gets there, and they go with their instance.
+func hidden(t *testing.T, open Opener) {
+	s := open(t)
+	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {
+		c, err := tx.EnsureComputer("c")
+		require.NoError(t, err)
+		for _, name := range []string{"gone", "here"} {
+			p, err := tx.InsertPartition(c, name)
+			require.NoError(t, err)
+			require.NoError(t, tx.ReplaceAddresses(p, []store.Address{{Interface: "tap", Address: name}}))
+			require.NoError(t, tx.Occupy(p, &store.Instance{Title: name, Release: "r", Type: "t", State: "started"}))
+			require.NoError(t, tx.SaveShared(&store.Shared{
+				ComputerID: c.ID, Key: "_" + name, Host: p.Instance.ID, State: "started", Listed: true, Position: p.ID,
+			}))
+		}
+		p, err := tx.InsertPartition(c, "free")
+		require.NoError(t, err)
+		p.Hidden = true
+		require.Error(t, tx.SaveHidden(p))
+		return nil
+	}))
+	before, err := s.Version(t.Context(), "c", "gone")
+	require.NoError(t, err)
+	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {
+		p, err := tx.Find("", "gone")
+		require.NoError(t, err)
+		p.Hidden = true
+		return tx.SaveHidden(p)
+	}))
+	after, err := s.Version(t.Context(), "c", "gone")
+	require.NoError(t, err)
+	require.Greater(t, after, before)
+	require.NoError(t, s.Check(t.Context()))
+
+	references := func(partitions []*store.Partition, err error) (out []string) {
+		require.NoError(t, err)
+		for _, p := range partitions {
+			out = append(out, p.Reference)
+		}
+		return out
+	}
+	require.NoError(t, s.View(t.Context(), func(r store.Reader) error {
+		c, err := r.Computer("c")
+		require.NoError(t, err)
+		require.Equal(t, []string{"here", "free"}, references(r.Shown(c)))
+		require.Equal(t, []string{"gone", "here", "free"}, references(r.Partitions(c)))
+		require.Equal(t, []string{"gone", "here"}, references(r.Roots("")))
+		for _, kind := range []string{"", "t"} {
+			host, err := r.Host(c, "r", kind, "")
+			require.NoError(t, err)
+			require.Equal(t, "here", host.Reference)
+			host, err = r.Host(c, "r", kind, "gone")
+			require.NoError(t, err)
+			require.True(t, host.Hidden)
+		}
+		list, err := r.ListPartitions(c, store.Part{Words: []string{"hidden"}, Limit: 9})
+		require.NoError(t, err)
+		require.Len(t, list.Rows, 1)
+		require.True(t, list.Rows[0].Hidden)
+		return nil
+	}))
+
+	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {
+		p, err := tx.Partition("c", "gone")
+		require.NoError(t, err)
+		require.Len(t, p.Shared, 1)
+		require.NoError(t, tx.Free(p))
+		_, err = tx.Partition("c", "gone")
+		require.ErrorIs(t, err, store.ErrNotFound)
+		shared, err := tx.AllShared()
+		require.NoError(t, err)
+		require.Len(t, shared, 1)
+		return nil
+	}))
+	require.NoError(t, s.Check(t.Context()))
+}
+
 func prune(t *testing.T, open Opener) {
 	s := open(t)
 	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {

@@ -38,7 +38,7 @@ func whatIsWrittenIsRead(t *testing.T, open Opener) {
 		p, err := tx.InsertPartition(c, want.Reference)
 		require.NoError(t, err)
 		want.ID, want.ComputerID = p.ID, p.ComputerID
-		want.Addresses = []store.Address{{Interface: "tap", Address: "::2", Netmask: "ffff::"}, {Interface: "tap", Address: "::1", Netmask: "ffff::"}}
+		want.Addresses = []store.Address{{Interface: "route_tap", Address: "::2", Netmask: "ffff::", Gateway: "::3", Network: "::"}, {Interface: "tap", Address: "::1", Netmask: "ffff::"}}
 		require.NoError(t, tx.ReplaceAddresses(p, want.Addresses))
 		p.Timestamp = want.Timestamp
 		i := &store.Instance{

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Opener) {
 		{"FreedPartitionLeavesNothing", freedPartitionLeavesNothing},
 		{"UsageReportsAreKeptOnce", usageReportsAreKeptOnce},
 		{"Shown", shown},
+		{"Hidden", hidden},
 		{"Prune", prune},
 		{"ForwardedAndSettings", forwardedAndSettings},
 		{"FrontEnds", frontEnds},
