@@ -326,7 +326,8 @@
 //   - A stopped shared instance leaves the list of its host, which is processed
 //     again; so do the shared instances of a tree that is gone. A shared instance
 //     goes with its host, and keeps its host while that fits.
-//   - Freed and reformatted partitions, renames and supplies are atomic.
+//   - Freed and reformatted partitions, renames and supplies are atomic. What a node no
+//     longer lists is deleted, unless WithFormatAsRealMaster is given.
 //   - The database has a schema of its own. A database of the reference is taken
 //     over after a backup copy of it was made.
 //

@@ -37,8 +37,8 @@ type ExportOptions struct {
 // master may serve the source meanwhile. The file has mode 0600, and is there
 // complete or not at all; one that exists is fs.ErrExist unless Replace is set.
 //
-// The reference has no place for reports, errors, bangs, filters and usage
-// reports, nor for the difference between stopped and destroyed shared instances.
+// The reference has no place for reports, errors, bangs, filters, usage reports,
+// hidden partitions and routes, nor for the difference between stopped and destroyed shared instances.
 // Release 1.6.10 does not tell trees apart: the notes name what it will mix up.
 func Export(ctx context.Context, databasePath, path string, o ExportOptions) (notes []string, err error) {
 	o.Schema, o.ComputerID = cmp.Or(o.Schema, Schema18), cmp.Or(o.ComputerID, DefaultComputerID)
@@ -149,7 +149,13 @@ func (e *exporter) readComputers(r store.Reader) error {
 
 func (e *exporter) addPartitions(schema int) error {
 	for _, p := range e.partitions {
+		if p.Hidden {
+			e.note("partition %q of computer %q is hidden: it is exported as one that its node lists", p.Reference, p.Computer)
+		}
 		for _, a := range p.Addresses {
+			if a.Gateway+a.Network != "" {
+				e.note("the address %s of partition %q of computer %q is exported without gateway and network", a.Address, p.Reference, p.Computer)
+			}
 			e.out.Addresses = append(e.out.Addresses, refdb.Address{
 				Partition: p.Reference, Computer: p.Computer, Interface: a.Interface, Address: a.Address, Netmask: a.Netmask,
 			})

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -20,8 +21,8 @@ type partitionConfiguration struct {
 }
 
 // readConfiguration reads the dictionary that slapformat sends. All of it is
-// read before anything is changed.
-func readConfiguration(d *marshal.Dict) (c computerConfiguration, err error) {
+// read before anything is changed. Routes are read if the master tells them.
+func readConfiguration(d *marshal.Dict, routes bool) (c computerConfiguration, err error) {
 	f := fields{dict: d, where: "computer"}
 	c.reference, c.address, c.netmask = f.name("reference"), f.text("address"), f.text("netmask")
 	for _, item := range f.list("partition_list") {
@@ -38,6 +39,10 @@ func readConfiguration(d *marshal.Dict) (c computerConfiguration, err error) {
 			partition.addresses = append(partition.addresses,
 				store.Address{Interface: name, Address: a.text("addr"), Netmask: a.text("netmask")})
 			p.err = a.err
+		}
+		if routes {
+			partition.addresses = append(partition.addresses, tap.route(name)...)
+			p.err = cmp.Or(p.err, tap.err)
 		}
 		c.partitions = append(c.partitions, partition)
 		f.err = p.err
@@ -71,6 +76,24 @@ func (f *fields) text(key string) string {
 		f.wrong(key, "text")
 	}
 	return text
+}
+
+// route reads the address with a route of its own that a tap may have.
+func (f *fields) route(tap string) []store.Address {
+	optional := func(key string) string {
+		if _, ok := f.dict.Get(key); !ok {
+			return ""
+		}
+		return f.text(key)
+	}
+	a := store.Address{
+		Interface: "route_" + tap, Address: optional("ipv4_addr"), Netmask: optional("ipv4_netmask"),
+		Gateway: optional("ipv4_gateway"), Network: optional("ipv4_network"),
+	}
+	if a.Address == "" {
+		return nil
+	}
+	return []store.Address{a}
 }
 
 // name reads text that is not empty.
@@ -119,7 +142,7 @@ func (f *fields) wrong(key, wanted string) {
 }
 
 // format brings the partitions of a computer to what its node tells. Those that
-// are not listed disappear with what they hold; those that are listed keep it.
+// are listed keep what they hold; about the others see omit.
 func (m *master) format(ctx context.Context, p Principal, c computerConfiguration) error {
 	if err := m.authorizer.Authorize(ctx, p, ActionFormat, Object{Computer: c.reference}); err != nil {
 		return err
@@ -145,7 +168,7 @@ func (m *master) format(ctx context.Context, p Principal, c computerConfiguratio
 		for _, p := range present {
 			if listed[p.Reference] {
 				byReference[p.Reference] = p
-			} else if err := t.DeletePartition(p); err != nil {
+			} else if err := m.omit(t, p); err != nil {
 				return err
 			}
 		}
@@ -158,7 +181,20 @@ func (m *master) format(ctx context.Context, p Principal, c computerConfiguratio
 	})
 }
 
-// formatPartition creates a partition if it is missing and sets its addresses.
+// omit removes a partition that is not listed with what it holds, or hides it.
+func (m *master) omit(t store.Tx, p *store.Partition) error {
+	switch {
+	case !m.formatAsReal || p.Instance == nil:
+		return t.DeletePartition(p)
+	case p.Hidden:
+		return nil
+	}
+	p.Hidden = true
+	return t.SaveHidden(p)
+}
+
+// formatPartition creates a partition if it is missing, shows it if it was hidden,
+// and sets its addresses.
 func formatPartition(t store.Tx, c *store.Computer, present map[string]*store.Partition, wanted partitionConfiguration) (err error) {
 	p := present[wanted.reference]
 	if p == nil {
@@ -166,6 +202,12 @@ func formatPartition(t store.Tx, c *store.Computer, present map[string]*store.Pa
 			return err
 		}
 		present[wanted.reference] = p
+	}
+	if p.Hidden {
+		p.Hidden = false
+		if err := t.SaveHidden(p); err != nil {
+			return err
+		}
 	}
 	if slices.Equal(p.Addresses, wanted.addresses) {
 		return nil

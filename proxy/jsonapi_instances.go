@@ -162,6 +162,7 @@ func (i jsonInstance) dict() *marshal.Dict {
 	if root == "" {
 		root = i.title
 	}
+	short, full := addressLists(i.addresses)
 	return marshal.NewDict().
 		Set("title", i.title).
 		Set("instance_guid", jsonGUID(i.title, i.tree, i.shared)).
@@ -172,8 +173,8 @@ func (i jsonInstance) dict() *marshal.Dict {
 		Set("parameters", i.parameters).
 		Set("shared", i.shared).
 		Set("root_instance_title", root).
-		Set("ip_list", addressList(i.addresses)).
-		Set("full_ip_list", marshal.NewList()).
+		Set("ip_list", short).
+		Set("full_ip_list", full).
 		Set("sla_parameters", marshal.NewDict()).
 		Set("computer_guid", i.computer).
 		Set("compute_partition_id", i.partition).

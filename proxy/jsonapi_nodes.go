@@ -86,6 +86,10 @@ func jsonFormat(m *master, ctx context.Context, c *jsonCall) (*marshal.Dict, err
 			described.addresses = append(described.addresses, store.Address{
 				Interface: address.name("network-interface"), Address: address.name("ip-address"), Netmask: address.name("netmask"),
 			})
+			if m.formatAsReal {
+				last := &described.addresses[len(described.addresses)-1]
+				last.Gateway, last.Network = address.name("gateway-ip-address"), address.name("network-address")
+			}
 			c.err = cmp.Or(c.err, address.err)
 		}
 		c.err = cmp.Or(c.err, partition.err)

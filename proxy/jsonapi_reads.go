@@ -69,7 +69,7 @@ func jsonGetPartition(m *master, ctx context.Context, c *jsonCall) (*marshal.Dic
 	computer, partition := c.text("computer_guid"), c.text("compute_partition_id")
 	return c.read(ctx, m, Object{computer, partition}, func(r store.Reader) (*marshal.Dict, error) {
 		p, err := r.Occupied(computer, partition)
-		if errors.Is(err, store.ErrNotFound) || err == nil && p.Instance == nil {
+		if errors.Is(err, store.ErrNotFound) || err == nil && (p.Instance == nil || p.Hidden) {
 			return nil, c.refuse("empty_partition", partition)
 		}
 		if err != nil {

@@ -28,8 +28,10 @@ type master struct {
 	relays     bool // the HTTP proxy is on
 	// destroyInStopped lets instances of stopped trees be destroyed.
 	destroyInStopped bool
-	authorizer       Authorizer
-	seen             sightings
+	// formatAsReal keeps what is busy and not listed, and reads routes.
+	formatAsReal bool
+	authorizer   Authorizer
+	seen         sightings
 }
 
 // runIDSetting is where masters that share a database keep their common run ID.
@@ -130,7 +132,7 @@ func (m *master) partitionBody(ctx context.Context, p Principal, computer, refer
 	}
 	return m.body(ctx, cacheKey{computer, reference}, func(r store.Reader) (any, error) {
 		found, err := r.Partition(computer, reference)
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, store.ErrNotFound) || err == nil && found.Hidden {
 			return nil, unknownPartition(computer, reference)
 		}
 		if err != nil {

@@ -77,7 +77,7 @@ func partitionObject(p *store.Partition) (*marshal.Object, error) {
 	if root == "" {
 		root = i.Title
 	}
-	parameters.Set("ip_list", addressList(p.Addresses)).
+	setAddresses(parameters, p.Addresses).
 		Set("full_address_list", marshal.NewList()).
 		Set("slap_computer_id", p.Computer).
 		Set("slap_computer_partition_id", p.Reference).
@@ -104,13 +104,32 @@ func textOrNull(s string) any {
 	return s
 }
 
-// addressList is an ip_list: pairs of interface and address.
-func addressList(addresses []store.Address) *marshal.List {
-	l := marshal.NewList()
+// addressPair is an address as an ip_list has it.
+func addressPair(a store.Address) marshal.Tuple { return marshal.Tuple{a.Interface, a.Address} }
+
+// addressLists are an ip_list, and a full_ip_list of those addresses that have a
+// gateway and a netmask.
+func addressLists(addresses []store.Address) (short, full *marshal.List) {
+	short, full = marshal.NewList(), marshal.NewList()
 	for _, a := range addresses {
-		l.Items = append(l.Items, marshal.Tuple{a.Interface, a.Address})
+		if a.Gateway == "" || a.Netmask == "" {
+			short.Items = append(short.Items, addressPair(a))
+			continue
+		}
+		full.Items = append(full.Items, marshal.Tuple{a.Interface, a.Address, a.Gateway, a.Netmask, a.Network})
 	}
-	return l
+	return short, full
+}
+
+// setAddresses tells addresses. The reference's proxy has no full_ip_list: there is
+// one only where it holds something.
+func setAddresses(d *marshal.Dict, addresses []store.Address) *marshal.Dict {
+	short, full := addressLists(addresses)
+	d.Set("ip_list", short)
+	if len(full.Items) > 0 {
+		d.Set("full_ip_list", full)
+	}
+	return d
 }
 
 // hostedList is a slave_instance_list.
@@ -165,8 +184,8 @@ func sharedObject(host *store.Partition, s *store.Shared, parameters string) (*m
 func softwareInstance(p *store.Partition, parameters, connection *marshal.Dict) *marshal.Object {
 	o := marshal.NewObject(marshal.ClassSoftwareInstance)
 	o.State.Set("_connection_dict", connection).
-		Set("_parameter_dict", parameters).
-		Set("ip_list", addressList(p.Addresses)).
+		Set("_parameter_dict", parameters)
+	setAddresses(o.State, p.Addresses).
 		Set("slap_computer_id", p.Computer).
 		Set("slap_computer_partition_id", p.Reference).
 		Set("slap_server_url", "slap_server_url")

@@ -39,6 +39,8 @@ type config struct {
 	metricsFrom   []netip.Prefix
 	// destroyInStopped lets instances of stopped trees be destroyed.
 	destroyInStopped bool
+	// formatAsReal keeps what is busy and not listed, and reads routes.
+	formatAsReal bool
 }
 
 // Defaults.
@@ -110,6 +112,19 @@ func WithSoftwareProducts(products ...Product) Option {
 func WithDestroyInStoppedTrees() Option {
 	return func(c *config) error {
 		c.destroyInStopped = true
+		return nil
+	}
+}
+
+// WithFormatAsRealMaster makes a format do what it does with a real master. Busy
+// partitions that the node no longer lists are kept, hidden until it lists them again:
+// nodes are not told of them, and nothing new is put there. Addresses with a route of
+// their own, those of taps or with a gateway, are told in full_ip_list. By default
+// such partitions are deleted with their instances, and routes are not read, as with
+// the reference's proxy.
+func WithFormatAsRealMaster() Option {
+	return func(c *config) error {
+		c.formatAsReal = true
 		return nil
 	}
 }

@@ -338,7 +338,9 @@ func (m *master) hostingAddresses(ctx context.Context, p Principal, computer, pa
 			if err != nil {
 				return err
 			}
-			list.Items = append(list.Items, addressList(addresses).Items...)
+			for _, a := range addresses {
+				list.Items = append(list.Items, addressPair(a))
+			}
 		}
 		return nil
 	})

@@ -88,7 +88,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 			store: db, cache: newBodyCache(c.cacheSize), clock: c.clock, log: c.logger,
 			computerID: c.computerID, products: c.products, authorizer: c.authorizer,
 			others: others, runID: rand.Text() + rand.Text()[:6], relays: !c.noHTTPProxy,
-			destroyInStopped: c.destroyInStopped,
+			destroyInStopped: c.destroyInStopped, formatAsReal: c.formatAsReal,
 		},
 	}
 	err = db.Update(ctx, func(t store.Tx) error {

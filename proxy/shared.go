@@ -44,7 +44,7 @@ func (m *master) host(r store.Reader, c *store.Computer, q instanceRequest, s *s
 		}
 	}
 	host, err := r.Host(c, q.Release, q.Type, wanted)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && host.Hidden {
 		return nil, lacking(noHost, "No instance of %q with software type %q on computer %q can serve the shared instance %q: request one first",
 			q.Release, q.Type, c.Reference, q.Reference)
 	}

@@ -203,8 +203,11 @@ func partitionTable(s *shownState) *table {
 		},
 	}
 	for _, p := range s.busy {
-		i := p.Instance
-		t.add(p.Reference, p.Computer, "busy", i.Release, i.Type, textOrNull(i.Title), i.Tree,
+		i, slapState := p.Instance, "busy"
+		if p.Hidden {
+			slapState = "hidden"
+		}
+		t.add(p.Reference, p.Computer, slapState, i.Release, i.Type, textOrNull(i.Title), i.Tree,
 			requesterName(i.RequesterPartition), i.State, json.Number(marshal.FloatText(p.Timestamp)))
 	}
 	return t

@@ -222,7 +222,7 @@ func loadConfiguration(m *master, ctx context.Context, c *call) (answer, error) 
 	if err != nil {
 		return nil, err
 	}
-	configuration, err := readConfiguration(d)
+	configuration, err := readConfiguration(d, m.formatAsReal)
 	if err != nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func (p *ComputerPartition) IPList() []NetworkAddress {
 
 // FullIPList returns the addresses of the partition that have a gateway and a
 // network of their own (the parameter full_ip_list). The stand-alone master tells
-// none.
+// them only if it is told to format as a real one does.
 func (p *ComputerPartition) FullIPList() []RoutedAddress {
 	list, _ := p.snapshot.Load().get("full_ip_list")
 	return routedOf(list)

@@ -25,6 +25,7 @@ func TestOtherServersOfTheProxy(t *testing.T) {
 database_uri = p.db
 trusted_proxies = 127.0.0.1 10.0.0.0/8
 http_proxy = false
+format_as_real_master = true
 shacache-content-directory = /cache/data
 shacache_metadata_directory = /cache/dir
 shacache-upstream-cache-url = http://a.example/cache
@@ -54,6 +55,7 @@ software_release_list =
 		Content: "/cache/data", Metadata: "/cache/dir", UpstreamCache: "http://a.example/cache", UpstreamDir: "http://a.example/dir",
 	}, s.shacache))
 	require.True(t, s.noHTTPProxy)
+	require.True(t, s.formatAsReal)
 	opts, err := s.others(&app{})
 	require.NoError(t, err)
 	require.Len(t, opts, 4)

@@ -38,6 +38,11 @@ finished. These keys of [slapproxy] have no option or are the same as one:
                        true: instances of a tree whose root is stopped can be
                        destroyed (false: they are stopped, as with the Python
                        proxy)
+  format_as_real_master
+                       true: busy partitions that are no longer formatted are
+                       kept, hidden, until they are formatted again, and nodes
+                       are told full_ip_list (false: they are deleted with
+                       their instances, as with the Python proxy)
   public_directory_path
                        absolute directory whose files /panel/public/ serves
   schema_hosts         hosts without public address that the panel reads
@@ -111,6 +116,7 @@ type proxySettings struct {
 	trustedProxies       string
 	noHTTPProxy          bool
 	destroyInStopped     bool
+	formatAsReal         bool
 	shacache             proxy.Shacache
 	inherited            []net.Listener
 	socketMode           string
@@ -180,6 +186,9 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 	}
 	s.noHTTPProxy = !shows
 	if s.destroyInStopped, err = boolOr(file, section, "destroy_in_stopped_trees", false); err != nil {
+		return err
+	}
+	if s.formatAsReal, err = boolOr(file, section, "format_as_real_master", false); err != nil {
 		return err
 	}
 	return fillFrom(file, section, map[string]*string{
@@ -292,6 +301,9 @@ func (s *proxySettings) options(a *app) ([]proxy.Option, error) {
 	opts = append(append(opts, operation...), others...)
 	if s.destroyInStopped {
 		opts = append(opts, proxy.WithDestroyInStoppedTrees())
+	}
+	if s.formatAsReal {
+		opts = append(opts, proxy.WithFormatAsRealMaster())
 	}
 	hosts := strings.FieldsFunc(s.allowedHosts, isSeparator)
 	for _, host := range s.reachedBy() {

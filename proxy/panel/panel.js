@@ -533,7 +533,7 @@
         listed(c.partition_list, query, table(["Partition", "Instance", "State", "Report", "Addresses", "Changed"], c.partition_list.rows.map((p) => [
           p.partition, p.partition,
           p.instance ? [h("a", { href: instanceLink(p.instance) }, p.instance.title || "(no title)"), p.instance.is_root ? null : h("div", { class: "soft small" }, "of " + p.instance.root),
-            p.shared ? [" ", badge("shared", many(p.shared) + " shared")] : null] : h("span", { class: "soft" }, "free"),
+            p.shared ? [" ", badge("shared", many(p.shared) + " shared")] : null, p.instance.hidden ? [" ", badge("stopped", "hidden")] : null] : h("span", { class: "soft" }, "free"),
           p.instance ? stateBadge(p.instance.state) : null, p.instance ? healthBadge(p.instance.status) : null,
           addressList(p.addresses), p.timestamp ? ago(p.timestamp) : null,
         ]), none(c.partition_list, query, "partition", "No partition is here."))))),
@@ -654,7 +654,7 @@
               table(["Title", "State", "Report"], v.hosted.map((s) => [s.key, h("a", { href: instanceLink(s) }, s.title), stateBadge(s.state), healthBadge(s.status)]))),
             h("div", { class: "card", "data-key": "facts" }, h("h2", {}, "Details"), facts([
               ["Software release", releaseName(v.release)], ["Software type", v.type],
-              ["Where", h("a", { href: link("computer", v.computer) }, v.computer), " ", v.partition],
+              ["Where", h("a", { href: link("computer", v.computer) }, v.computer), " ", v.partition, v.hidden && [" ", badge("stopped", "hidden")]],
               ["Addresses", addressList(v.addresses)],
               v.requester && ["Requested by", h("a", { href: instanceLink(v.requester) }, v.requester.partition)],
               Object.keys(v.filter).length > 0 && ["Placement", Object.entries(v.filter).map(([k, t]) => h("div", {}, k + ": " + t))],
