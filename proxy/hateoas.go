@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/slapos/slapos-go/internal/marshal"
 	"github.com/slapos/slapos-go/proxy/internal/store"
 )
 
@@ -74,11 +71,11 @@ func (s *Server) hateoasEntry(w http.ResponseWriter, r *http.Request) error {
 		if !ok {
 			return badRequest("The field %q is missing", "query")
 		}
-		rows, err := s.master.search(r.Context(), text, prefix(r)+"/hateoas/")
-		if err != nil {
+		rows := newContents()
+		if err := s.master.search(r.Context(), text, prefix(r)+"/hateoas/", rows); err != nil {
 			return err
 		}
-		return writeJSON(w, map[string]any{"_embedded": map[string]any{"contents": rows}})
+		return rows.write(w)
 	case mode == "traverse":
 		target, ok := query["relative_url"]
 		if !ok {
@@ -131,153 +128,6 @@ func prefix(r *http.Request) string {
 
 func lastValue(list string) string {
 	return strings.TrimSpace(list[strings.LastIndex(list, ",")+1:])
-}
-
-// search answers the queries of the clients of both generations.
-func (m *master) search(ctx context.Context, query, base string) (rows []any, err error) {
-	parts := hateoasQuery.FindStringSubmatch(query)
-	if parts == nil {
-		return nil, badRequest("Unhandled query: %s", query)
-	}
-	kind, key := parts[1], parts[2]
-	trees := kind == "Instance Tree" || kind == "Hosting Subscription"
-	computers := kind == "Compute Node" || kind == "Computer"
-	if !trees && !computers || trees && key == "reference" || computers && key == "title" {
-		return nil, badRequest("Unhandled query: %s", query)
-	}
-	value := ""
-	if key != "" {
-		quoted := parts[3]
-		if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' || strings.Count(quoted, `"`) != 2 {
-			return nil, badRequest("Unhandled query: %s", query)
-		}
-		value = quoted[1 : len(quoted)-1]
-	}
-	rows = []any{}
-	err = m.store.View(ctx, func(r store.Reader) (err error) {
-		if computers {
-			rows, err = computerRows(r, rows, value, base)
-		} else {
-			rows, err = treeRows(r, rows, value, key != "", base)
-		}
-		return err
-	})
-	return rows, err
-}
-
-func computerRows(r store.Reader, rows []any, reference, base string) ([]any, error) {
-	computers, err := r.Computers()
-	for _, c := range computers {
-		if !c.Formatted || reference != "" && c.Reference != reference {
-			continue
-		}
-		rows = append(rows, map[string]any{
-			"reference": c.Reference, "address": textOrNull(c.Address), "netmask": textOrNull(c.Netmask),
-			"title": c.Reference, "relative_url": base + "computers/" + url.PathEscape(c.Reference),
-		})
-	}
-	return rows, err
-}
-
-// treeRows lists the roots of trees and the shared instances that nobody's
-// instance requested; by title, a shared one only if there is no root. An empty
-// title is any.
-func treeRows(r store.Reader, rows []any, title string, filtered bool, base string) ([]any, error) {
-	roots, err := r.Roots(title)
-	if err != nil {
-		return nil, err
-	}
-	if err := addHosted(r, roots); err != nil {
-		return nil, err
-	}
-	for _, root := range roots {
-		row, err := partitionRow(root)
-		if err != nil {
-			return nil, err
-		}
-		row["url_string"], row["title"] = root.Instance.Release, textOrNull(root.Instance.Title)
-		row["relative_url"] = base + "partitions/" + url.PathEscape(root.Instance.Title)
-		rows = append(rows, row)
-	}
-	if filtered && len(roots) > 0 {
-		return rows, nil
-	}
-	shared, err := r.SharedOfTree("")
-	if err != nil {
-		return nil, err
-	}
-	hosts := map[int64]*store.Partition{}
-	for _, s := range shared {
-		name := strings.TrimPrefix(s.Key, "_")
-		if !s.Listed || title != "" && name != title {
-			continue
-		}
-		host := hosts[s.Host]
-		if host == nil {
-			if host, err = r.ByInstance(s.Host); err != nil {
-				return nil, err
-			}
-			hosts[s.Host] = host
-		}
-		rows = append(rows, map[string]any{
-			"title": name, "url_string": host.Instance.Release, "relative_url": base + "shared/" + url.PathEscape(name),
-		})
-	}
-	return rows, nil
-}
-
-// addHosted adds the shared instances that roots host. A few hosts are asked one by
-// one; for many, all shared instances are read at once.
-func addHosted(r store.Reader, roots []*store.Partition) error {
-	if len(roots) <= 4 {
-		for _, root := range roots {
-			whole, err := r.Partition(root.Computer, root.Reference)
-			if err != nil {
-				return err
-			}
-			root.Shared = whole.Shared
-		}
-		return nil
-	}
-	shared, err := r.AllShared()
-	if err != nil {
-		return err
-	}
-	slices.SortStableFunc(shared, func(a, b *store.Shared) int { return cmp.Compare(a.Position, b.Position) })
-	byHost := map[int64][]*store.Shared{}
-	for _, s := range shared {
-		if s.Listed {
-			byHost[s.Host] = append(byHost[s.Host], s)
-		}
-	}
-	for _, root := range roots {
-		root.Shared = byHost[root.Instance.ID]
-	}
-	return nil
-}
-
-// partitionRow has the columns of the reference's table.
-func partitionRow(p *store.Partition) (map[string]any, error) {
-	i := p.Instance
-	var hosted any
-	if len(p.Shared) > 0 {
-		list, err := hostedList(p.Shared)
-		if err != nil {
-			return nil, err
-		}
-		text, err := marshal.Marshal(list)
-		if err != nil {
-			return nil, err
-		}
-		hosted = string(text)
-	}
-	return map[string]any{
-		"reference": p.Reference, "computer_reference": p.Computer, "slap_state": "busy",
-		"software_release": i.Release, "xml": i.Parameters, "connection_xml": textOrNull(i.Connection),
-		"slave_instance_list": hosted, "software_type": i.Type, "partition_reference": textOrNull(i.Title),
-		"requested_by": i.Tree, "requester_id": requesterName(i.RequesterPartition), "requested_state": i.State,
-		"timestamp": json.RawMessage(marshal.FloatText(p.Timestamp)),
-	}, nil
 }
 
 // requesterName names who requested an instance last: a partition or the user.
@@ -410,20 +260,24 @@ func writeJSON(w http.ResponseWriter, v any) error {
 }
 
 // toASCII writes what is not ASCII as escapes; it only occurs inside texts.
-func toASCII(text []byte) []byte {
-	out := make([]byte, 0, len(text))
+func toASCII(text []byte) []byte { return appendASCII(make([]byte, 0, len(text)), text) }
+
+// appendASCII is toASCII behind what is there.
+func appendASCII(out, text []byte) []byte {
 	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
-		switch {
-		case r < utf8.RuneSelf:
-			out = append(out, byte(r))
-		case r > 0xFFFF:
+		plain := bytes.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+		if plain < 0 {
+			return append(out, text...)
+		}
+		out = append(out, text[:plain]...)
+		r, size := utf8.DecodeRune(text[plain:])
+		if r > 0xFFFF {
 			high, low := utf16.EncodeRune(r)
 			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
-		default:
+		} else {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		}
-		text = text[size:]
+		text = text[plain+size:]
 	}
 	return out
 }

@@ -223,13 +223,18 @@ func withStatus(err error, status int) error {
 }
 
 func writeBody(w http.ResponseWriter, kind string, body []byte) error {
-	h := w.Header()
-	h.Set("Content-Type", kind)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	setBody(w, kind, len(body))
 	// A caller that goes away while it is answered is not an error of ours.
 	_, _ = w.Write(body) //nolint:errcheck // see above
 	return nil
+}
+
+// setBody tells the type and the size of a body that follows.
+func setBody(w http.ResponseWriter, kind string, size int) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(size))
 }
 
 // refuse writes an error page, small and in HTML as the reference's.

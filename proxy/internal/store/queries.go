@@ -37,6 +37,11 @@ const (
 	qSharedOfTree
 	qSharedOf
 	qAllShared
+	qEachRoot
+	qEachRootTitled
+	qShownToRoots
+	qShownToRootsTitled
+	qSharedServices
 	qUsageReports
 	qAllUsageReports
 	qForwarded
@@ -125,6 +130,9 @@ const (
 		"LEFT JOIN instance ri ON ri.id = s.requester_id LEFT JOIN partition rp ON rp.id = ri.partition_id " +
 		"LEFT JOIN computer rc ON rc.id = rp.computer_id "
 
+	shownToRoots = "SELECT s.host_id, s.entry FROM instance h JOIN shared_instance s ON s.host_id = h.id " +
+		"WHERE h.tree = '' AND s.listed = 1 "
+
 	usageColumns = "SELECT u.id, c.reference, u.reference, u.version, u.body, u.received_at " +
 		"FROM usage_report u JOIN computer c ON c.id = u.computer_id "
 
@@ -176,6 +184,13 @@ var queries = [queryCount]string{
 	qSharedOfTree:    sharedColumns + "WHERE s.tree = $1 ORDER BY s.id",
 	qSharedOf:        sharedColumns + "WHERE s.requester_id = $1 ORDER BY s.id",
 	qAllShared:       sharedColumns + "ORDER BY s.id",
+
+	qEachRoot:           rootColumns + "WHERE i.tree || '' = '' ORDER BY i.partition_id",
+	qEachRootTitled:     rootColumns + "WHERE i.tree = '' AND i.title = $1 ORDER BY i.partition_id",
+	qShownToRoots:       shownToRoots + "ORDER BY s.position",
+	qShownToRootsTitled: shownToRoots + "AND h.title = $1 ORDER BY s.position",
+	qSharedServices: "SELECT s.reference, h.software_release FROM shared_instance s JOIN instance h ON h.id = s.host_id " +
+		"WHERE s.tree = '' AND s.listed = 1 ORDER BY s.id",
 
 	qUsageReports:    usageColumns + "WHERE u.computer_id = $1 ORDER BY u.id",
 	qAllUsageReports: usageColumns + "ORDER BY u.id",

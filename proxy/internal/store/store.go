@@ -92,6 +92,16 @@ type Reader interface {
 	// Roots returns the partitions of all roots, or of those of one title,
 	// as Occupied does.
 	Roots(title string) ([]*Partition, error)
+	// EachRoot calls f with each root, or with those of one title, as Roots does, and
+	// keeps none. It ends with the error of f, which must not read.
+	EachRoot(title string, f func(Root) error) error
+	// ShownToRoots returns, by host, the entries of the shared instances that roots,
+	// or those of one title, are shown, in the order in which they are.
+	ShownToRoots(title string) (map[int64][]string, error)
+	// EachSharedService calls f with the key of each shared instance that its host is
+	// shown and that no instance requested, and the release of the host. It ends with
+	// the error of f, which must not read.
+	EachSharedService(f func(key, release string) error) error
 	// Children returns the partitions of the instances that were last
 	// requested by an instance, as Occupied does.
 	Children(requester int64) ([]*Partition, error)

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Opener) {
 		{"LookUps", lookUps},
 		{"RenamedTree", renamedTree},
 		{"Lists", lists},
+		{"Services", services},
 		{"Problems", problems},
 		{"PartsOfChangedLists", partsOfChangedLists},
 		{"SearchOfManyRows", searchOfManyRows},
