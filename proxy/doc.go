@@ -268,8 +268,8 @@
 //   - H. The ip_list of a request holds the addresses of that partition only, not
 //     those of equally named partitions of other computers (wire.md 11.6).
 //   - I. updateComputerPartitionRelatedInstanceList is answered: what an instance
-//     no longer requests loses its link to it. Nothing is destroyed (master.md
-//     13.21).
+//     no longer requests loses its link to it. Nothing is destroyed, unless an age
+//     is set for that (WithUnlinkedAge; master.md 13.21).
 //   - J. getHostingSubscriptionIpList is answered: the addresses of all instances
 //     of the tree (master.md 13.20).
 //   - K. useComputer accepts valid TioFormat only (400 otherwise) and keeps each

@@ -41,6 +41,8 @@ type config struct {
 	destroyInStopped bool
 	// formatAsReal keeps what is busy and not listed, and reads routes.
 	formatAsReal bool
+	// unlinkedAge is zero if unlinked instances stay.
+	unlinkedAge time.Duration
 }
 
 // Defaults.
@@ -125,6 +127,22 @@ func WithDestroyInStoppedTrees() Option {
 func WithFormatAsRealMaster() Option {
 	return func(c *config) error {
 		c.formatAsReal = true
+		return nil
+	}
+}
+
+// WithUnlinkedAge sets how long instances may be unlinked, that is, no longer be
+// requested by the instance that had requested them
+// (updateComputerPartitionRelatedInstanceList) nor by another one: they are then
+// destroyed, and what they requested is unlinked. In a tree whose root is not started
+// they wait for it, but see WithDestroyInStoppedTrees. By default, or with zero, they
+// stay. Serve looks for them every hour.
+func WithUnlinkedAge(age time.Duration) Option {
+	return func(c *config) error {
+		if age < 0 {
+			return fmt.Errorf("the age of unlinked instances is %v", age)
+		}
+		c.unlinkedAge = age
 		return nil
 	}
 }

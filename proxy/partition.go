@@ -265,52 +265,6 @@ func (m *master) notify(t store.Tx, instance int64) error {
 	return advance(t, p, m.now())
 }
 
-// relate keeps, among what an instance has requested, only the titles of a
-// list. The others lose their link to it: they stay, another instance of the
-// tree may adopt them by requesting them, and nobody is told when they publish.
-func (m *master) relate(ctx context.Context, p Principal, computer, partition string, titles []string) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionRequest, Object{computer, partition}); err != nil {
-		return err
-	}
-	return m.store.Update(ctx, func(t store.Tx) error {
-		found, err := existing(t, computer, partition)
-		if err != nil || found.Instance == nil {
-			return err
-		}
-		children, err := t.Children(found.Instance.ID)
-		if err != nil {
-			return err
-		}
-		for _, child := range children {
-			if slices.Contains(titles, child.Instance.Title) {
-				continue
-			}
-			child.Instance.Requester = 0
-			if err := t.SaveInstance(child); err != nil {
-				return err
-			}
-		}
-		return unlinkShared(t, found.Instance.ID, titles)
-	})
-}
-
-func unlinkShared(t store.Tx, requester int64, titles []string) error {
-	shared, err := t.SharedOf(requester)
-	if err != nil {
-		return err
-	}
-	for _, s := range shared {
-		if slices.Contains(titles, strings.TrimPrefix(s.Key, s.Tree+"_")) {
-			continue
-		}
-		s.Requester = 0
-		if err := t.SaveShared(s); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // hostingAddresses returns the addresses of all instances of the tree of a
 // partition. An instance that is to be destroyed gets none.
 func (m *master) hostingAddresses(ctx context.Context, p Principal, computer, partition string) (list *marshal.List, err error) {

@@ -291,6 +291,9 @@ func (m *master) change(t store.Tx, p *store.Partition, q instanceRequest, by as
 		}
 	}
 	i.Requester = by.instance()
+	if by.partition != nil {
+		i.Unlinked = 0
+	}
 	if changed || i.Filter != before.Filter || i.Requester != before.Requester {
 		if err := t.SaveInstance(p); err != nil {
 			return "", err

@@ -92,15 +92,18 @@ func before(now time.Time, age, byDefault time.Duration) float64 {
 }
 
 // retainDaily removes what gets too old until ctx ends.
-func (s *Server) retainDaily(ctx context.Context) {
-	ticker := time.NewTicker(retentionPeriod)
+func (s *Server) retainDaily(ctx context.Context) { every(ctx, retentionPeriod, s.retain) }
+
+// every calls f after each period until ctx ends.
+func every(ctx context.Context, period time.Duration, f func(context.Context)) {
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			s.retain(ctx)
+			f(ctx)
 		}
 	}
 }

@@ -87,6 +87,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	background.Go(func() { s.retainDaily(ctx) })
+	background.Go(func() { s.destroyUnlinkedHourly(ctx) })
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		background.Go(func() {

@@ -73,6 +73,9 @@ func (m *master) changeShared(t store.Tx, s *store.Shared, host *store.Partition
 	}
 	before := *s
 	s.Tree, s.Requester, s.Host, s.HostPartition = by.tree, by.instance(), host.Instance.ID, host.Reference
+	if by.partition != nil {
+		s.Unlinked = 0
+	}
 	if q.State != "" || s.State == stateDestroyed { // one that is gone is a new one
 		s.State = q.State
 	}

@@ -24,7 +24,7 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 		return nil, fmt.Errorf("tls_key_file is set, tls_certificate_file is not")
 	}
 	var limits proxy.Limits
-	var body, connections, shutdown, drain int64
+	var body, connections, shutdown, drain, unlinked int64
 	for _, number := range []struct {
 		key, text string
 		into      *int64
@@ -32,6 +32,7 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 		{"max_body_size", s.maxBody, &body}, {"max_body_memory", s.maxBodies, &limits.Bodies},
 		{"max_connections", s.maxConnections, &connections},
 		{"shutdown_timeout", s.shutdownTimeout, &shutdown}, {"shutdown_delay", s.shutdownDelay, &drain},
+		{"unlinked_age_hours", s.unlinkedHours, &unlinked},
 	} {
 		if number.text == "" {
 			continue
@@ -44,7 +45,7 @@ func (s *proxySettings) operation(a *app) ([]proxy.Option, error) {
 	}
 	limits.Connections = int(connections)
 	limits.Shutdown, limits.Drain = time.Duration(shutdown)*time.Second, time.Duration(drain)*time.Second
-	opts = append(opts, proxy.WithLimits(limits))
+	opts = append(opts, proxy.WithLimits(limits), proxy.WithUnlinkedAge(time.Duration(unlinked)*time.Hour))
 	if body > 0 {
 		opts = append(opts, proxy.WithMaxBody(body))
 	}

@@ -43,6 +43,8 @@ finished. These keys of [slapproxy] have no option or are the same as one:
                        kept, hidden, until they are formatted again, and nodes
                        are told full_ip_list (false: they are deleted with
                        their instances, as with the Python proxy)
+  unlinked_age_hours   hours after which instances that no instance requests
+                       any more, though one did, are destroyed (never)
   public_directory_path
                        absolute directory whose files /panel/public/ serves
   schema_hosts         hosts without public address that the panel reads
@@ -124,7 +126,7 @@ type proxySettings struct {
 	tlsKey               string
 	metricsFrom          string
 
-	maxBody, maxBodies, maxConnections, shutdownTimeout, shutdownDelay string
+	maxBody, maxBodies, maxConnections, shutdownTimeout, shutdownDelay, unlinkedHours string
 	// What is kept, and how long.
 	reportDays, errorDays, backups string
 }
@@ -202,6 +204,7 @@ func (s *proxySettings) fill(file *configparser.File, section string) error {
 		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
 		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies, "max_connections": &s.maxConnections,
 		"shutdown_timeout": &s.shutdownTimeout, "shutdown_delay": &s.shutdownDelay,
+		"unlinked_age_hours": &s.unlinkedHours,
 	})
 }
 

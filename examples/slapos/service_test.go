@@ -210,6 +210,8 @@ func TestOperationSettings(t *testing.T) {
 		{proxySettings{maxBodies: "many"}, "max_body_memory"},
 		{proxySettings{shutdownTimeout: "-1"}, "shutdown_timeout"},
 		{proxySettings{shutdownDelay: "99999999999"}, "shutdown_delay"},
+		{proxySettings{unlinkedHours: "2147483647"}, ""},
+		{proxySettings{unlinkedHours: "0"}, "unlinked_age_hours"},
 		{proxySettings{metricsFrom: "monitor.example"}, "metrics_from"},
 		{proxySettings{tlsKey: "key.pem"}, "tls_certificate_file"},
 	} {

@@ -33,7 +33,7 @@ func failing(table string) string {
 
 // listedInstance are the columns of a partition without texts that may be long.
 const listedInstance = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, p.hidden, " +
-	"i.id, i.title, i.tree, i.requester_id, '', i.software_release, i.software_type, i.state, '', '', '', " +
+	"i.id, i.title, i.tree, i.requester_id, '', i.software_release, i.software_type, i.state, '', '', '', i.unlinked_at, " +
 	"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, '', 0.0, '', 0.0"
 
 const (

@@ -12,7 +12,7 @@ const (
 	// applicationID marks our files: "SLAP" in ASCII.
 	applicationID = 0x534c4150
 	// SchemaVersion is the version of the schema that this package writes.
-	SchemaVersion = 5
+	SchemaVersion = 6
 )
 
 var (
@@ -26,12 +26,14 @@ var (
 	schemaFourth string
 	//go:embed schema_5.sql
 	schemaFifth string
+	//go:embed schema_6.sql
+	schemaSixth string
 
 	// migrations lead from each schema to the next, the first from an empty file. A
 	// step that was released never changes. No table name ends in a digit: by that
 	// the reference finds its own tables, and it fails, changing nothing, where
 	// there are others.
-	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird, schemaFourth, schemaFifth}
+	migrations = [SchemaVersion]string{schemaFirst, schemaSecond, schemaThird, schemaFourth, schemaFifth, schemaSixth}
 )
 
 // migrate brings the schema to SchemaVersion in one transaction. A file that holds

@@ -21,6 +21,7 @@ const (
 	qRoots
 	qRootsTitled
 	qChildren
+	qUnlinked
 	qFirstFree
 	qHost
 	qHostTyped
@@ -36,6 +37,7 @@ const (
 	qSharedByKey
 	qSharedOfTree
 	qSharedOf
+	qUnlinkedShared
 	qAllShared
 	qEachRoot
 	qEachRootTitled
@@ -105,7 +107,7 @@ const (
 	softwareColumns = softwareState + fromSoftware
 
 	instanceState = "i.id, i.title, i.tree, i.requester_id, rp.reference, i.software_release, i.software_type, i.state, " +
-		"i.parameters, i.connection, i.filter, " +
+		"i.parameters, i.connection, i.filter, i.unlinked_at, " +
 		"i.status_text, i.status_state, i.status_reporter, i.status_at, i.status_since, "
 
 	partitionState   = "SELECT p.id, p.computer_id, c.reference, p.reference, p.timestamp, p.hidden, " + instanceState
@@ -121,7 +123,7 @@ const (
 	fromInstance  = "FROM instance i JOIN partition p ON p.id = i.partition_id JOIN computer c ON c.id = p.computer_id " + requesterJoin
 
 	sharedState = "SELECT s.id, s.computer_id, c.reference, s.reference, s.tree, s.host_id, hp.reference, " +
-		"s.requester_id, rp.reference, rc.reference, s.state, s.listed, s.position, s.software_type, s.entry, s.connection, " +
+		"s.requester_id, rp.reference, rc.reference, s.state, s.listed, s.position, s.software_type, s.entry, s.connection, s.unlinked_at, " +
 		"s.status_text, s.status_state, s.status_reporter, s.status_at, s.status_since, "
 	sharedColumns = sharedState + "s.error_text, s.error_at " + fromShared
 	shownShared   = sharedState + "'', 0.0 " + fromShared
@@ -164,6 +166,7 @@ var queries = [queryCount]string{
 	qRoots:           partitionColumns + fromInstance + "WHERE i.tree = '' ORDER BY i.partition_id",
 	qRootsTitled:     partitionColumns + fromInstance + "WHERE i.tree = '' AND i.title = $1 ORDER BY i.partition_id",
 	qChildren:        partitionColumns + fromInstance + "WHERE i.requester_id = $1 ORDER BY i.partition_id",
+	qUnlinked:        partitionColumns + fromInstance + "WHERE i.unlinked_at > 0 AND i.unlinked_at < $1 ORDER BY i.partition_id",
 	qFirstFree: "SELECT p.id, p.reference, p.timestamp FROM partition p " +
 		"WHERE p.computer_id = $1 AND p.busy = 0 ORDER BY p.id LIMIT 1",
 	qHost:        hosts + unhidden + firstByRow,
@@ -182,6 +185,7 @@ var queries = [queryCount]string{
 	qShared:          sharedColumns + "WHERE s.reference = $1 AND s.computer_id = $2",
 	qSharedByKey:     sharedColumns + "WHERE s.reference = $1 ORDER BY s.id",
 	qSharedOfTree:    sharedColumns + "WHERE s.tree = $1 ORDER BY s.id",
+	qUnlinkedShared:  sharedColumns + "WHERE s.unlinked_at > 0 AND s.unlinked_at < $1 ORDER BY s.id",
 	qSharedOf:        sharedColumns + "WHERE s.requester_id = $1 ORDER BY s.id",
 	qAllShared:       sharedColumns + "ORDER BY s.id",
 
@@ -233,7 +237,7 @@ var queries = [queryCount]string{
 	qInsertInstance: "INSERT INTO instance (partition_id, computer_id, title, tree, requester_id, software_release, software_type, state, " +
 		"parameters, connection, filter) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
 	qSaveInstance: "UPDATE instance SET title = $2, tree = $3, requester_id = $4, software_release = $5, software_type = $6, state = $7, " +
-		"parameters = $8, connection = $9, filter = $10 WHERE id = $1",
+		"parameters = $8, connection = $9, filter = $10, unlinked_at = $11 WHERE id = $1",
 	qSaveStatus: "UPDATE instance SET status_text = $2, status_state = $3, status_reporter = $4, status_at = $5, status_since = $6, " +
 		"error_text = $7, error_at = $8, bang_text = $9, bang_at = $10 WHERE id = $1",
 	qDeleteInstance: "DELETE FROM instance WHERE id = $1",
@@ -245,7 +249,7 @@ var queries = [queryCount]string{
 		"software_type, entry, connection) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
 	qSaveShared: "UPDATE shared_instance SET tree = $2, host_id = $3, requester_id = $4, state = $5, listed = $6, position = $7, " +
 		"software_type = $8, entry = $9, connection = $10, status_text = $11, status_state = $12, status_reporter = $13, " +
-		"status_at = $14, status_since = $15, error_text = $16, error_at = $17 WHERE id = $1",
+		"status_at = $14, status_since = $15, error_text = $16, error_at = $17, unlinked_at = $18 WHERE id = $1",
 	qNextPosition: "SELECT COALESCE(MAX(position), 0) + 1 FROM shared_instance",
 
 	qUsageVersion: "SELECT COALESCE(MAX(version), 0), COALESCE(MAX(CASE WHEN digest = $3 THEN version END), 0) " +

@@ -112,13 +112,13 @@ type nullable struct {
 	id, requester                                                                         sql.NullInt64
 	title, tree, requesterPartition, release, kind, state, parameters, connection, filter sql.NullString
 	statusText, statusState, statusReporter, errorText, bangText                          sql.NullString
-	statusAt, statusSince, errorAt, bangAt                                                sql.NullFloat64
+	statusAt, statusSince, errorAt, bangAt, unlinkedAt                                    sql.NullFloat64
 }
 
 func (n *nullable) fields() []any {
 	return []any{
 		&n.id, &n.title, &n.tree, &n.requester, &n.requesterPartition, &n.release, &n.kind, &n.state,
-		&n.parameters, &n.connection, &n.filter,
+		&n.parameters, &n.connection, &n.filter, &n.unlinkedAt,
 		&n.statusText, &n.statusState, &n.statusReporter, &n.statusAt, &n.statusSince,
 		&n.errorText, &n.errorAt, &n.bangText, &n.bangAt,
 	}
@@ -133,6 +133,7 @@ func (n *nullable) instance() *Instance {
 		Requester: n.requester.Int64, RequesterPartition: n.requesterPartition.String,
 		Release: n.release.String, Type: n.kind.String, State: n.state.String,
 		Parameters: n.parameters.String, Connection: n.connection.String, Filter: n.filter.String,
+		Unlinked: n.unlinkedAt.Float64,
 		Status: Status{
 			Text: n.statusText.String, State: n.statusState.String, Reporter: n.statusReporter.String,
 			CreatedAt: n.statusAt.Float64, Since: n.statusSince.Float64,
@@ -165,7 +166,7 @@ func scanSharedWith(s scanner, more ...any) (*Shared, error) {
 	var partition, computer sql.NullString
 	fields := []any{
 		&h.ID, &h.ComputerID, &h.Computer, &h.Key, &h.Tree, &h.Host, &h.HostPartition,
-		&requester, &partition, &computer, &h.State, &h.Listed, &h.Position, &h.Type, &h.Entry, &h.Connection,
+		&requester, &partition, &computer, &h.State, &h.Listed, &h.Position, &h.Type, &h.Entry, &h.Connection, &h.Unlinked,
 	}
 	fields = append(fields, h.Status.fields()...)
 	fields = append(fields, &h.Error.Text, &h.Error.At)
@@ -296,6 +297,14 @@ func (r *reader) Roots(title string) ([]*Partition, error) {
 
 func (r *reader) Children(requester int64) ([]*Partition, error) {
 	return all(r, scanPartition, qChildren, requester)
+}
+
+func (r *reader) Unlinked(before float64) ([]*Partition, error) {
+	return all(r, scanPartition, qUnlinked, before)
+}
+
+func (r *reader) UnlinkedShared(before float64) ([]*Shared, error) {
+	return all(r, scanShared, qUnlinkedShared, before)
 }
 
 func (r *reader) FirstFree(c *Computer) (*Partition, error) {

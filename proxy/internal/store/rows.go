@@ -85,9 +85,12 @@ type Instance struct {
 	// Parameters and Connection are instance XML; Connection is empty until
 	// something was published. Filter is a marshalled dictionary or empty.
 	Parameters, Connection, Filter string
-	Status                         Status
-	Error                          Event
-	Bang                           Event
+	// Unlinked is when the instance that had requested it no longer did, zero
+	// unless nothing has requested it since.
+	Unlinked float64
+	Status   Status
+	Error    Event
+	Bang     Event
 }
 
 // Address is an address of a partition.
@@ -125,8 +128,10 @@ type Shared struct {
 	Entry string
 	// Connection is instance XML, empty until something was published.
 	Connection string
-	Status     Status
-	Error      Event
+	// Unlinked is what that of an Instance is.
+	Unlinked float64
+	Status   Status
+	Error    Event
 }
 
 // UsageReport is an accepted usage report.

@@ -105,6 +105,9 @@ type Reader interface {
 	// Children returns the partitions of the instances that were last
 	// requested by an instance, as Occupied does.
 	Children(requester int64) ([]*Partition, error)
+	// Unlinked returns the partitions of the instances that were unlinked before a
+	// time, as Occupied does.
+	Unlinked(before float64) ([]*Partition, error)
 	// FirstFree returns the first free partition of a computer, without
 	// addresses, or ErrNotFound.
 	FirstFree(c *Computer) (*Partition, error)
@@ -123,6 +126,8 @@ type Reader interface {
 	SharedOfTree(tree string) ([]*Shared, error)
 	// SharedOf returns the shared instances last requested by an instance.
 	SharedOf(requester int64) ([]*Shared, error)
+	// UnlinkedShared returns the shared instances that were unlinked before a time.
+	UnlinkedShared(before float64) ([]*Shared, error)
 	// SharedOfHost returns the shared instances that an instance serves, whether
 	// its node is shown them or not, but those in one state.
 	SharedOfHost(host int64, except string) ([]*Shared, error)

@@ -154,7 +154,7 @@ func (w *writer) SaveInstance(p *Partition) error {
 	w.touch(p)
 	i := p.Instance
 	return w.change(qSaveInstance, i.ID, i.Title, i.Tree, reference(i.Requester), i.Release, i.Type, i.State,
-		i.Parameters, i.Connection, i.Filter)
+		i.Parameters, i.Connection, i.Filter, i.Unlinked)
 }
 
 func (w *writer) SaveStatus(p *Partition, shown bool) error {
@@ -210,7 +210,7 @@ func (w *writer) SaveShared(s *Shared) (err error) {
 	}
 	args := []any{s.ID, s.Tree, s.Host, reference(s.Requester), s.State, flag(s.Listed), s.Position, s.Type, s.Entry, s.Connection}
 	args = append(args, s.Status.values()...)
-	return w.change(qSaveShared, append(args, s.Error.Text, s.Error.At)...)
+	return w.change(qSaveShared, append(args, s.Error.Text, s.Error.At, s.Unlinked)...)
 }
 
 func (w *writer) NextPosition() (position int64, err error) {

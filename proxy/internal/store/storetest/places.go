@@ -46,7 +46,7 @@ func whatIsWrittenIsRead(t *testing.T, open Opener) {
 			Parameters: awkward, Connection: "c", Filter: "f",
 		}
 		require.NoError(t, tx.Occupy(p, i))
-		i.Requester, i.Connection = i.ID, awkward
+		i.Requester, i.Connection, i.Unlinked = i.ID, awkward, 12.5
 		require.NoError(t, tx.SaveInstance(p))
 		i.Status, i.Error, i.Bang = status(3), event(3), event(4)
 		require.NoError(t, tx.SaveStatus(p, true))
@@ -57,7 +57,7 @@ func whatIsWrittenIsRead(t *testing.T, open Opener) {
 			RequesterPartition: "p", RequesterComputer: c.Reference, State: "started", Listed: true, Position: 1, Type: "t", Entry: awkward,
 		}
 		require.NoError(t, tx.SaveShared(shared))
-		shared.Connection, shared.Status, shared.Error = awkward, status(5), event(5)
+		shared.Connection, shared.Status, shared.Error, shared.Unlinked = awkward, status(5), event(5), 13.5
 		want.Shared = []*store.Shared{shared}
 		return tx.SaveShared(shared)
 	}))

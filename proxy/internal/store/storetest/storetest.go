@@ -40,6 +40,7 @@ func Run(t *testing.T, open Opener) {
 		{"RenamedTree", renamedTree},
 		{"Lists", lists},
 		{"Services", services},
+		{"Unlinked", unlinked},
 		{"Problems", problems},
 		{"PartsOfChangedLists", partsOfChangedLists},
 		{"SearchOfManyRows", searchOfManyRows},
