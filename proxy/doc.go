@@ -146,9 +146,9 @@
 //
 // Serve takes one or more listeners, TCP or Unix sockets, and speaks TLS and HTTP/2
 // on the former with WithTLS; the certificate is read again when its files change.
-// When its context ends, /readyz is 503 at once; after Limits.Drain new connections
-// are refused, running calls are finished, and those that take longer than
-// Limits.Shutdown are cut off. Header, body and the time of each part of a call are
+// When its context ends, /readyz is 503 at once; after Limits.Drain, which Hurry
+// ends, new connections are refused, running calls are finished, and those that take
+// longer than Limits.Shutdown are cut off. Header, body and the time of each part of a call are
 // bounded (Limits, WithMaxBody), and so is the memory of all large bodies together:
 // one that finds no room for ten seconds is refused with 503 and a Retry-After. Of
 // more connections than Limits.Connections, the last wait until others are closed.
@@ -253,6 +253,8 @@
 //   - C. Fields that cannot be read, or have the wrong type, are 400 instead of
 //     500, and nothing is changed. So are releases supplied in another state than
 //     available and destroyed, and those without a URL, which the reference takes.
+//     Of shared_xml the truth counts, as with the reference: any value that is not
+//     null, false, zero or empty asks for a shared instance.
 //     Instances keep whatever state is asked for (wire.md 11.3).
 //   - D. Missing partition_parameter_xml, filter_xml and shared_xml count as empty
 //     instead of failing with 500 (wire.md 11.2).

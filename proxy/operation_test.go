@@ -147,6 +147,45 @@ func TestServeEndsWithAnyListener(t *testing.T) {
 	require.NoError(t, m.server.Ready(t.Context()))
 }
 
+// Who is told to hurry waits for no balancer, and finishes running calls all the same.
+func TestHurry(t *testing.T) {
+	m := newMaster(t, WithLimits(Limits{Drain: time.Hour}))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- m.server.Serve(ctx, l) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	const body = "url=u&computer_id=computer&state=available"
+	begin(t, conn, body)
+	stop()
+	client := newClient(t, &http.Transport{})
+	require.Eventually(t, func() bool {
+		status, _ := fetch(t, client, "http://"+l.Addr().String()+"/readyz")
+		return status == 503
+	}, patience, time.Millisecond)
+	m.server.Hurry()
+	m.server.Hurry()
+	require.Eventually(t, func() bool {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	}, patience, time.Millisecond)
+	_, err = io.WriteString(conn, body)
+	require.NoError(t, err)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, 200, answer.StatusCode)
+	require.NoError(t, <-ended)
+}
+
 func TestLimitsThatAreNone(t *testing.T) {
 	for _, limits := range []Limits{{Drain: -1}, {Connections: -1}} {
 		_, err := Open(t.Context(), "", WithLimits(limits))

@@ -31,7 +31,7 @@ type Limits struct {
 	// Shutdown is how long running calls may take once Serve ends.
 	Shutdown time.Duration
 	// Drain is how long Serve still accepts calls after its context ended, while
-	// /readyz tells balancers to send no more. By default it is zero.
+	// /readyz tells balancers to send no more. By default it is zero; Hurry ends it.
 	Drain time.Duration
 }
 
@@ -134,12 +134,22 @@ func (s *Server) accept(server *http.Server, l net.Listener) error {
 	return server.ServeTLS(bounded, "", "")
 }
 
+// Hurry ends, now and later, what is left of Limits.Drain: Serve refuses new
+// connections and finishes running calls as soon as its context ends. It is for who
+// tells a program twice to end.
+func (s *Server) Hurry() { s.hurryOnce.Do(func() { close(s.hurry) }) }
+
 // drain goes on serving for a while, unless a listener failed.
 func (s *Server) drain(failed <-chan error) {
 	if s.config.limits.Drain == 0 || len(failed) > 0 {
 		return
 	}
-	time.Sleep(s.config.limits.Drain)
+	timer := time.NewTimer(s.config.limits.Drain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.hurry:
+	}
 }
 
 // shutDown lets running calls finish and cuts off those that take too long.

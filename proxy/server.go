@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,11 @@ type Server struct {
 	health      health
 	// stopping counts the Serve that wait for the last calls.
 	stopping atomic.Int32
-	relays   *http.Transport
-	shacache *shacache
+	// hurry is closed once nobody is to wait for balancers.
+	hurry     chan struct{}
+	hurryOnce sync.Once
+	relays    *http.Transport
+	shacache  *shacache
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -80,7 +84,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 		return nil, errors.Join(fmt.Errorf("proxy: %w", err), db.Close())
 	}
 	s := &Server{
-		config: c, database: databasePath,
+		config: c, database: databasePath, hurry: make(chan struct{}),
 		tool: slapTool(), json: jsonMethods(), relays: newRelayTransport(), shacache: newShacache(c.shacache, c.logger),
 		metrics: newMetrics(), bodies: newBodyBudget(max(c.limits.Bodies, c.maxBody)),
 		connections: newConnectionBudget(c.limits.Connections, c.logger),

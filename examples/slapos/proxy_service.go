@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/slapos/slapos-go/internal/systemd"
@@ -21,14 +23,35 @@ func (a *app) serveAsService(ctx context.Context, server *proxy.Server, listener
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var telling sync.WaitGroup
+	served := make(chan struct{})
 	defer telling.Wait()
 	defer stop()
+	defer close(served)
+	telling.Go(func() { hurry(ctx, server, served) })
 	telling.Go(func() {
 		a.notify(systemd.Ready)
 		a.answerWatchdog(ctx, server, period)
 		a.notify(systemd.Stopping)
 	})
 	return server.Serve(ctx, listeners...)
+}
+
+// hurry ends shutdown_delay if, after ctx ended, a second signal comes before all is
+// served.
+func hurry(ctx context.Context, server *proxy.Server, served <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-served:
+		return
+	}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(again)
+	select {
+	case <-again:
+		server.Hurry()
+	case <-served:
+	}
 }
 
 // answerWatchdog tells that the master is alive, until ctx ends. A database that

@@ -69,7 +69,7 @@ finished. These keys of [slapproxy] have no option or are the same as one:
                        others wait
   shutdown_timeout     seconds that running calls may take at the end (10)
   shutdown_delay       seconds that /readyz is 503 before connections are
-                       refused (0)
+                       refused (0); a second signal ends them
   log_file             file to which everything that is logged is appended
 
 Each section [multimaster/URL] names another master, which serves requests whose filter has
@@ -121,6 +121,7 @@ type proxySettings struct {
 	formatAsReal         bool
 	shacache             proxy.Shacache
 	inherited            []net.Listener
+	unknownKeys          []string // of [slapproxy]
 	socketMode           string
 	tlsCertificate       string
 	tlsKey               string
@@ -153,6 +154,7 @@ func (a *app) proxySettings(from *cfgOption, s proxySettings) (proxySettings, er
 			return s, err
 		}
 	}
+	s.unknownKeys = unknownKeys(file)
 	s.database = a.expandHome(s.database)
 	if s.database == "" {
 		return s, inFile(file.Name(), documented("database-uri is required."))
@@ -171,57 +173,6 @@ func (a *app) databaseSettings(from *cfgOption, database string) (proxySettings,
 	return s, err
 }
 
-// fill sets what is still empty from one section.
-func (s *proxySettings) fill(file *configparser.File, section string) error {
-	err := fillFrom(file, section, map[string]*string{
-		"database_uri": &s.database, "host": &s.host, "port": &s.port, "computer_id": &s.computerID,
-		"local_software_release_root": &s.softwareRoot,
-		"software_product_list":       &s.products, "allowed_hosts": &s.allowedHosts,
-		"report_retention_days": &s.reportDays, "error_retention_days": &s.errorDays, "backup_retention": &s.backups,
-	})
-	if err != nil || section != "slapproxy" {
-		return err // log_file of [slapos] would be another program's, and so on
-	}
-	shows, err := boolOr(file, section, "http_proxy", true)
-	if err != nil {
-		return err
-	}
-	s.noHTTPProxy = !shows
-	if s.destroyInStopped, err = boolOr(file, section, "destroy_in_stopped_trees", false); err != nil {
-		return err
-	}
-	if s.formatAsReal, err = boolOr(file, section, "format_as_real_master", false); err != nil {
-		return err
-	}
-	return fillFrom(file, section, map[string]*string{
-		"public_directory_path": &s.publicDirectory, "schema_hosts": &s.schemaHosts,
-		"trusted_proxies":            &s.trustedProxies,
-		"shacache_content_directory": &s.shacache.Content, "shacache-content-directory": &s.shacache.Content,
-		"shacache_metadata_directory": &s.shacache.Metadata, "shacache-metadata-directory": &s.shacache.Metadata,
-		"shacache_upstream_cache_url": &s.shacache.UpstreamCache, "shacache-upstream-cache-url": &s.shacache.UpstreamCache,
-		"shacache_upstream_dir_url": &s.shacache.UpstreamDir, "shacache-upstream-dir-url": &s.shacache.UpstreamDir,
-		"log_file": &s.logFile, "socket_mode": &s.socketMode, "metrics_from": &s.metricsFrom,
-		"tls_certificate_file": &s.tlsCertificate, "tls_key_file": &s.tlsKey,
-		"max_body_size": &s.maxBody, "max_body_memory": &s.maxBodies, "max_connections": &s.maxConnections,
-		"shutdown_timeout": &s.shutdownTimeout, "shutdown_delay": &s.shutdownDelay,
-		"unlinked_age_hours": &s.unlinkedHours,
-	})
-}
-
-// fillFrom sets those of some values that are empty from the keys of a section.
-func fillFrom(file *configparser.File, section string, values map[string]*string) error {
-	for key, p := range values {
-		value, err := optional(file, section, key)
-		if err != nil {
-			return err
-		}
-		if *p == "" {
-			*p = value
-		}
-	}
-	return nil
-}
-
 // startProxy opens the database and serves it until the context ends.
 func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettings) (err error) {
 	s, err := a.proxySettings(from, given)
@@ -236,6 +187,9 @@ func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettin
 		return err
 	}
 	defer closeLog()
+	for _, key := range s.unknownKeys {
+		a.log.Warn("the proxy has no key " + key + ", which [slapproxy] of " + a.locate(from) + " sets: help proxy start lists them")
+	}
 	// The port comes first: a second master must not touch the database.
 	listeners, err := a.listen(ctx, &s)
 	if err != nil {
