@@ -34,7 +34,7 @@ func BenchmarkScale(b *testing.B) {
 			})
 			b.Run("change", func(b *testing.B) {
 				for i := range b.N {
-					m.post(b, "softwareInstanceRename", m.place(i).with("new_name", fmt.Sprint("busy ", i%m.busy)))
+					m.post(b, "softwareInstanceBang", m.place(i).with("message", fmt.Sprint("bang ", i)))
 				}
 			})
 			b.Run("lookup", func(b *testing.B) { // of what changed, so that no kept answer serves
