@@ -322,6 +322,8 @@
 //   - A master that the filter names and the configuration does not is never asked
 //     whether it is this one; this one is known by the address that it was called
 //     by.
+//   - Searches of /hateoas are answered with all rows, whatever limit says, as by the
+//     reference: its clients ask for 40 and never for the next.
 //   - The timestamp of a partition always grows, also if the clock goes back.
 //   - Published connection parameters make the requester processed again also if
 //     it is on another computer.
