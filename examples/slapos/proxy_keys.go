@@ -37,6 +37,10 @@ func (s *proxySettings) ofProxy() map[string]*string {
 // httpProxyKey is true unless it is set.
 const httpProxyKey = "http_proxy"
 
+// ofUploaders are the spellings of a key of programs that sign what they put into the
+// network cache; the master signs nothing.
+var ofUploaders = []string{"shacache_signing_key_path", "shacache-signing-key-path"}
+
 // switches are the keys of [slapproxy] that are false unless they are set.
 func (s *proxySettings) switches() map[string]*bool {
 	return map[string]*bool{"destroy_in_stopped_trees": &s.destroyInStopped, "format_as_real_master": &s.formatAsReal}
@@ -75,7 +79,7 @@ func fillFrom(file *configparser.File, section string, values map[string]*string
 	return nil
 }
 
-// unknownKeys are those keys of [slapproxy] that nothing reads: misspelt ones. Keys of
+// unknownKeys are those keys of [slapproxy] that no program reads: misspelt ones. Keys of
 // [DEFAULT] are for all programs.
 func unknownKeys(file *configparser.File) []string {
 	keys, err := file.Keys("slapproxy")
@@ -89,6 +93,7 @@ func unknownKeys(file *configparser.File) []string {
 	var s proxySettings
 	ofBoth, ofProxy, switches := s.ofBoth(), s.ofProxy(), s.switches()
 	return slices.DeleteFunc(keys, func(key string) bool {
-		return ofBoth[key] != nil || ofProxy[key] != nil || switches[key] != nil || key == httpProxyKey || slices.Contains(general, key)
+		return ofBoth[key] != nil || ofProxy[key] != nil || switches[key] != nil || key == httpProxyKey ||
+			slices.Contains(ofUploaders, key) || slices.Contains(general, key)
 	})
 }
