@@ -246,17 +246,10 @@ func importRefusesRows(t *testing.T, server *pgtest.Server) {
 		require.ErrorIs(t, err, fs.ErrExist)
 	}
 	strange := server.Address(t)
-	require.NoError(t, server.Do(t.Context(), "CREATE TABLE "+schemaOf(strange)+".cats (x int)"))
+	require.NoError(t, server.Do(t.Context(), "CREATE TABLE "+pgtest.Schema(strange)+".cats (x int)"))
 	_, err = Import(t.Context(), source, strange, ImportOptions{})
 	require.ErrorIs(t, err, ErrForeignDatabase)
 	require.ErrorContains(t, err, "tables of another program")
-}
-
-// schemaOf is the schema that an address of a test selects.
-func schemaOf(address string) string {
-	_, rest, _ := strings.Cut(address, "search_path=")
-	schema, _, _ := strings.Cut(rest, "&")
-	return schema
 }
 
 // What is no database of a proxy, or cannot be told to nodes, is not imported, and

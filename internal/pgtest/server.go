@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -236,6 +237,13 @@ func (s *Server) Address(tb testing.TB, parameters ...string) string {
 		values.Set(parameters[i], parameters[i+1])
 	}
 	return s.address(values)
+}
+
+// Schema is the schema that such a place is.
+func Schema(address string) string {
+	_, rest, _ := strings.Cut(address, "search_path=")
+	schema, _, _ := strings.Cut(rest, "&")
+	return schema
 }
 
 func (s *Server) address(parameters url.Values) string {

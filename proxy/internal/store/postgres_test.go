@@ -193,7 +193,7 @@ func commitsAreDurable(t *testing.T, server *pgtest.Server) {
 func olderSchemaIsBroughtForward(t *testing.T, server *pgtest.Server) {
 	for version := 1; version < store.SchemaVersion; version++ {
 		address := server.Address(t)
-		require.NoError(t, server.Do(t.Context(), "SET search_path TO "+schemaOf(address)+";"+store.OlderPostgres(version)+
+		require.NoError(t, server.Do(t.Context(), "SET search_path TO "+pgtest.Schema(address)+";"+store.OlderPostgres(version)+
 			"INSERT INTO computer (reference) VALUES ('kept'); INSERT INTO partition (computer_id, reference) VALUES (1, 'p');"+
 			"INSERT INTO address (partition_id, interface, address, netmask) VALUES (1, 'tap', '::1', 'ffff::');"))
 		_, err := store.OpenPostgresViewer(t.Context(), address)
@@ -212,19 +212,13 @@ func olderSchemaIsBroughtForward(t *testing.T, server *pgtest.Server) {
 	}
 }
 
-func schemaOf(address string) string {
-	_, rest, _ := strings.Cut(address, "search_path=")
-	schema, _, _ := strings.Cut(rest, "&")
-	return schema
-}
-
 func refusedDatabases(t *testing.T, server *pgtest.Server) {
 	ctx := t.Context()
 	newer := server.Address(t)
 	running := openPostgres(t, newer)
-	require.NoError(t, server.Do(ctx, fmt.Sprintf("UPDATE %s.slapos_schema SET version = %d", schemaOf(newer), store.SchemaVersion+1)))
+	require.NoError(t, server.Do(ctx, fmt.Sprintf("UPDATE %s.slapos_schema SET version = %d", pgtest.Schema(newer), store.SchemaVersion+1)))
 	stranger := server.Address(t)
-	require.NoError(t, server.Do(ctx, fmt.Sprintf("CREATE TABLE %s.cats (x int)", schemaOf(stranger))))
+	require.NoError(t, server.Do(ctx, fmt.Sprintf("CREATE TABLE %s.cats (x int)", pgtest.Schema(stranger))))
 	const secret = "s3cr3t"
 	for _, test := range []struct {
 		name, address string
@@ -233,7 +227,7 @@ func refusedDatabases(t *testing.T, server *pgtest.Server) {
 	}{
 		{"newer", newer, store.ErrNewer, "use the newer program"},
 		{"stranger", stranger, store.ErrForeign, "create a database for the proxy alone"},
-		{"no schema", strings.Replace(stranger, schemaOf(stranger), "nowhere", 1), nil, "there is no schema"},
+		{"no schema", strings.Replace(stranger, pgtest.Schema(stranger), "nowhere", 1), nil, "there is no schema"},
 		{"no database", strings.Replace(stranger, "/postgres?", "/none?", 1), store.ErrUnavailable, "there is no such database"},
 		{"nobody listens", "postgres://user:" + secret + "@127.0.0.1:1/x", store.ErrUnavailable, "cannot be reached"},
 		{"no address", "postgres://user:" + secret + "@127.0.0.1:x/x", nil, "cannot be read"},
