@@ -115,11 +115,7 @@ func (c *changes) run(l *look) {
 // readChanges returns the places that changed after a number.
 func readChanges(ctx context.Context, db *sql.DB, after int64) (numbers map[string]int64, err error) {
 	for range attempts {
-		var rows *sql.Rows
-		rows, err = db.QueryContext(ctx, "SELECT place, number FROM change WHERE number > $1", after)
-		if err == nil {
-			numbers, err = scanChanges(rows)
-		}
+		numbers, err = scanChanges(db.QueryContext(ctx, "SELECT place, number FROM change WHERE number > $1", after))
 		if err == nil || ctx.Err() != nil || !isLost(err) {
 			break
 		}
@@ -130,21 +126,20 @@ func readChanges(ctx context.Context, db *sql.DB, after int64) (numbers map[stri
 	return numbers, nil
 }
 
-func scanChanges(rows *sql.Rows) (map[string]int64, error) {
-	defer rows.Close()
-	var numbers map[string]int64
-	for rows.Next() {
+func scanChanges(rows *sql.Rows, err error) (numbers map[string]int64, _ error) {
+	err = eachRow(rows, err, func(row scanner) error {
 		var place string
 		var number int64
-		if err := rows.Scan(&place, &number); err != nil {
-			return nil, err
+		if err := row.Scan(&place, &number); err != nil {
+			return err
 		}
 		if numbers == nil {
 			numbers = map[string]int64{}
 		}
 		numbers[place] = number
-	}
-	return numbers, rows.Err()
+		return nil
+	})
+	return numbers, err
 }
 
 // noteChanges gives the places that a transaction changed the next number. The

@@ -79,16 +79,12 @@ func checkInvariants(ctx context.Context, db querier) error {
 
 func each(ctx context.Context, db querier, query string, found func(any)) error {
 	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	return eachRow(rows, err, func(row scanner) error {
 		var finding any
-		if err := rows.Scan(&finding); err != nil {
+		if err := row.Scan(&finding); err != nil {
 			return err
 		}
 		found(finding)
-	}
-	return rows.Err()
+		return nil
+	})
 }

@@ -189,19 +189,14 @@ func continueKeys(ctx context.Context, tx *sql.Tx) error {
 func noteAll(ctx context.Context, tx *sql.Tx) error {
 	rows, err := tx.QueryContext(ctx, "SELECT reference, '' FROM computer UNION ALL "+
 		"SELECT c.reference, p.reference FROM partition p JOIN computer c ON c.id = p.computer_id")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	changed := map[place]struct{}{}
-	for rows.Next() {
+	err = eachRow(rows, err, func(row scanner) error {
 		var p place
-		if err := rows.Scan(&p.computer, &p.partition); err != nil {
-			return err
-		}
+		err := row.Scan(&p.computer, &p.partition)
 		changed[p] = struct{}{}
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return noteChanges(ctx, tx, changed)

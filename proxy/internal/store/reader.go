@@ -62,20 +62,40 @@ func allOf[T any](r *reader, scan func(scanner) (T, error), text string, args ..
 	return collect(rows, err, scan)
 }
 
+// collect reads all rows of a query.
 func collect[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
+	var out []T
+	err = eachRow(rows, err, func(row scanner) error {
+		v, err := scan(row)
+		if err == nil {
+			out = append(out, v)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	var out []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
+	return out, nil
+}
+
+// each calls f with each row of a query.
+func (r *reader) each(f func(scanner) error, q query, args ...any) error {
+	rows, err := r.rows(q, args...)
+	return eachRow(rows, err, f)
+}
+
+// eachRow calls f with each row that a query returned, unless that failed.
+func eachRow(rows *sql.Rows, err error, f func(scanner) error) error {
+	if err != nil {
+		return err
 	}
-	return out, rows.Err()
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 func (s *Status) fields() []any {

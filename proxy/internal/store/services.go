@@ -64,18 +64,3 @@ func (r *reader) EachSharedService(f func(key, release string) error) error {
 		return f(key, release)
 	}, qSharedServices)
 }
-
-// each calls f with each row of a query.
-func (r *reader) each(f func(scanner) error, q query, args ...any) error {
-	rows, err := r.rows(q, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}

@@ -251,19 +251,10 @@ func identify(ctx context.Context, db *sql.DB) error {
 
 func tableNames(ctx context.Context, db *sql.DB) ([]string, error) {
 	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+	return collect(rows, err, func(row scanner) (name string, err error) {
+		err = row.Scan(&name)
+		return name, err
+	})
 }
 
 func (s *SQLite) prepare(ctx context.Context) error {
