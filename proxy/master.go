@@ -96,6 +96,21 @@ func existing(r store.Reader, computer, partition string) (*store.Partition, err
 	return p, err
 }
 
+// onInstance lets those who may change the instance of a partition. A partition that
+// is free has nothing to change.
+func (m *master) onInstance(ctx context.Context, p Principal, action Action, place Object, change func(store.Tx, *store.Partition) error) error {
+	if err := m.authorizer.Authorize(ctx, p, action, place); err != nil {
+		return err
+	}
+	return m.store.Update(ctx, func(t store.Tx) error {
+		found, err := existing(t, place.Computer, place.Partition)
+		if err != nil || found.Instance == nil {
+			return err
+		}
+		return change(t, found)
+	})
+}
+
 // computerBody returns the marshalled Computer that nodes read.
 func (m *master) computerBody(ctx context.Context, p Principal, reference string) ([]byte, error) {
 	if err := m.authorizer.Authorize(ctx, p, ActionRead, Object{Computer: reference}); err != nil {

@@ -109,14 +109,7 @@ func (m *master) unlist(t store.Tx, s *store.Shared) error {
 
 // bang makes the nodes process every instance of a tree again.
 func (m *master) bang(ctx context.Context, p Principal, computer, partition, message string) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
-		return err
-	}
-	return m.store.Update(ctx, func(t store.Tx) error {
-		found, err := existing(t, computer, partition)
-		if err != nil || found.Instance == nil {
-			return err
-		}
+	return m.onInstance(ctx, p, ActionReport, Object{computer, partition}, func(t store.Tx, found *store.Partition) error {
 		return m.bangTree(t, found, message)
 	})
 }
@@ -165,14 +158,7 @@ func wholeTree(r store.Reader, p *store.Partition) ([]*store.Partition, error) {
 
 // rename gives an instance another title. Renaming a root renames its tree.
 func (m *master) rename(ctx context.Context, p Principal, computer, partition, title string) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionRequest, Object{computer, partition}); err != nil {
-		return err
-	}
-	return m.store.Update(ctx, func(t store.Tx) error {
-		found, err := existing(t, computer, partition)
-		if err != nil || found.Instance == nil {
-			return err
-		}
+	return m.onInstance(ctx, p, ActionRequest, Object{computer, partition}, func(t store.Tx, found *store.Partition) error {
 		return retitle(t, found, title)
 	})
 }

@@ -263,14 +263,7 @@ func erred(log string) report {
 
 // reportPartition keeps a report about the instance of a partition.
 func (m *master) reportPartition(ctx context.Context, p Principal, computer, partition string, rep report) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionReport, Object{computer, partition}); err != nil {
-		return err
-	}
-	return m.store.Update(ctx, func(t store.Tx) error {
-		found, err := existing(t, computer, partition)
-		if err != nil || found.Instance == nil {
-			return err
-		}
+	return m.onInstance(ctx, p, ActionReport, Object{computer, partition}, func(t store.Tx, found *store.Partition) error {
 		return m.keepReport(t, found, rep)
 	})
 }

@@ -15,14 +15,7 @@ import (
 // another instance of the tree may adopt them by requesting them, and nobody is
 // told when they publish.
 func (m *master) relate(ctx context.Context, p Principal, computer, partition string, titles []string) error {
-	if err := m.authorizer.Authorize(ctx, p, ActionRequest, Object{computer, partition}); err != nil {
-		return err
-	}
-	return m.store.Update(ctx, func(t store.Tx) error {
-		found, err := existing(t, computer, partition)
-		if err != nil || found.Instance == nil {
-			return err
-		}
+	return m.onInstance(ctx, p, ActionRequest, Object{computer, partition}, func(t store.Tx, found *store.Partition) error {
 		return m.unlink(t, found.Instance.ID, titles)
 	})
 }
