@@ -1,9 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -142,4 +145,28 @@ func TestUnlinkedStayByDefault(t *testing.T) {
 	<-done
 	_, err := Open(t.Context(), "", WithUnlinkedAge(-1))
 	require.ErrorContains(t, err, "age of unlinked")
+}
+
+// What is done every hour is done after each hour, not at once, until the context ends.
+func TestEvery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var done atomic.Int32
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			every(ctx, time.Hour, func(context.Context) { done.Add(1) })
+		}()
+		for hour := range 3 {
+			synctest.Wait()
+			require.EqualValues(t, hour, done.Load())
+			time.Sleep(time.Hour)
+		}
+		synctest.Wait()
+		require.EqualValues(t, 3, done.Load())
+		cancel()
+		<-ended
+		time.Sleep(2 * time.Hour)
+		require.EqualValues(t, 3, done.Load())
+	})
 }
