@@ -61,6 +61,7 @@ func TestRecycledNumber(t *testing.T) {
 	}
 	pid := s.info(t, "part:a").PID
 	s.killDaemon(t)
+	time.Sleep(20 * time.Millisecond) // start times are told in hundredths of a second
 	other := stranger(t, nil, nil).Process.Pid
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 
