@@ -353,3 +353,11 @@ func sharedRestartedServer(t *testing.T, server *pgtest.Server) {
 	require.Len(t, different, n)
 	require.Equal(t, n, strings.Count(c.told(0, "getFullComputerInformation?computer_id=computer"), "<string>slap_software_release_url</string>"))
 }
+
+// BenchmarkPanelListOnPostgreSQL reads the pages of BenchmarkPanelList.
+func BenchmarkPanelListOnPostgreSQL(b *testing.B) {
+	server := pgtest.Start(b)
+	for _, n := range []int{100, 1000, 5000} {
+		benchmarkPanelList(b, server.Address(b), n)
+	}
+}
