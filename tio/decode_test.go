@@ -54,6 +54,12 @@ func TestStricter(t *testing.T) {
 		{"attributes", strings.Replace(body, "<title>", "<title "+attributes(1000)+">", 1), Limit},
 		{"long name", strings.Replace(body, "<title>", "<"+strings.Repeat("t", 5000)+">", 1), Limit},
 		{"long text", strings.Replace(body, "ZZ", strings.Repeat("z", DefaultMaxText+1), 1), Limit},
+		{"attributes together", strings.Replace(body, "<title>", "<title a='"+strings.Repeat("z", 600_000)+"' b='"+strings.Repeat("z", 600_000)+"'>", 1), Limit},
+		{"long namespace", strings.Replace(body, "<journal>", "<journal xmlns:p='"+strings.Repeat("z", 5000)+"'>", 1), Limit},
+		{"namespaces together", namespaces(150) + namespaces(150), Limit},
+		{"texts of a header", strings.Replace(body, "<category></category>", strings.Repeat("<category>"+strings.Repeat("z", 1<<20)+"</category>", 17), 1), Limit},
+		{"texts of a movement", strings.Replace(body, "<VAT></VAT>", "<VAT></VAT>"+strings.Repeat("<category>"+strings.Repeat("z", 1<<20)+"</category>", 17), 1), Limit},
+		{"types of arrows", strings.Replace(body, "<arrow", strings.Repeat("<arrow type='"+strings.Repeat("z", 1<<20)+"'/>", 17)+"<arrow", 1), Limit},
 		{"long attribute", strings.Replace(body, "A &amp; B", strings.Repeat("z", 1<<20+1), 1), Limit},
 		{"many arrows", strings.Replace(body, `<arrow type="Destination"/>`, strings.Repeat(`<arrow type=""/>`, DefaultMaxMany), 1), Limit},
 		{"many categories", strings.Replace(body, "<category></category>", strings.Repeat("<category/>", DefaultMaxMany+1), 1), Limit},
@@ -74,6 +80,23 @@ func attributes(n int) string {
 		fmt.Fprintf(&b, ` a%d=""`, i)
 	}
 	return b.String()
+}
+
+// namespaces is a start tag that declares so many.
+func namespaces(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` xmlns:p%d="n"`, i)
+	}
+	return "<journal" + b.String() + ">"
+}
+
+// TestShortMessage: a message does not repeat what a document has of any length.
+func TestShortMessage(t *testing.T) {
+	err := Validate(strings.NewReader("<journal><a xmlns='" + strings.Repeat("n", 1000) + "'/></journal>"))
+	e := find(err, string(Namespace), "/journal/a")
+	require.NotNil(t, e, "%v", err)
+	require.Less(t, len(e.Message), 200)
 }
 
 func TestHostileInput(t *testing.T) {

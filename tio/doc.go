@@ -95,8 +95,8 @@
 //   - the types ID, IDREF and ENTITY in xsi:type, which refer to other places
 //     ([XSIType]), and characters beyond Latin-1 in names of such types;
 //   - documents beyond limits ([Limit]): [DefaultMaxText] and the others, which options
-//     change, and 256 elements inside each other, 256 attributes of a tag, 1024
-//     bytes of a name, 1 MiB of an attribute.
+//     change, and 256 elements inside each other, 256 attributes of a tag and 1 MiB
+//     of their values, 256 namespaces at once, 1024 bytes of a name or a namespace.
 //
 // Where libxml2 is stricter than the standards, this package is too: no white
 // space after INF, -INF and NaN or around the name in xsi:type, and names of

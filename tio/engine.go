@@ -20,6 +20,7 @@ type engine struct {
 	lint   *linter // nil: nobody wants warnings
 	inner  frame   // of the arrow or movement that is being read
 	text   []byte  // of the leaf that is being read
+	held   int     // bytes of the texts of the header or movement so far
 	known  map[string]string
 }
 
@@ -111,7 +112,7 @@ func (e *engine) begin(m *model) (*frame, error) {
 	}
 	e.path = append(e.path, segment{name: t.raw, index: 1})
 	if t.space != "" {
-		err = e.report(t.pos, Namespace, "no element may be in a namespace; this one is in %q", t.space)
+		err = e.namespaced(t)
 	} else if t.local != m.name {
 		err = e.report(t.pos, Root, "the document element must be %s", m.name)
 	}
@@ -125,6 +126,10 @@ func (e *engine) begin(m *model) (*frame, error) {
 		return nil, err
 	}
 	return newFrame(m, t), nil
+}
+
+func (e *engine) namespaced(t token) error {
+	return e.report(t.pos, Namespace, "no element may be in a namespace; this one is in %s", shorten(t.space))
 }
 
 func newFrame(m *model, t token) *frame { return &frame{model: m, start: t.pos} }
@@ -263,7 +268,7 @@ func (e *engine) unexpected(f *frame, t token) error {
 	e.path = append(e.path, segment{name: t.raw, index: max(1, f.others[t.raw]), show: t.raw == "transaction" || t.raw == "arrow" || t.raw == "movement"})
 	var err error
 	if t.space != "" {
-		err = e.report(t.pos, Namespace, "no element may be in a namespace; this one is in %q", t.space)
+		err = e.namespaced(t)
 	} else {
 		err = e.report(t.pos, UnexpectedElement, "%s cannot hold %s", f.model.name, t.raw)
 	}
@@ -355,6 +360,9 @@ func (e *engine) leaf(t token, m *model, place int) (string, error) {
 		}
 		switch t.kind {
 		case endTag:
+			if err := e.hold(t.pos, len(e.text)); err != nil {
+				return "", err
+			}
 			return e.value(pos, m, place, derived, nested)
 		case charData:
 			if len(e.text) == 0 {
@@ -375,6 +383,19 @@ func (e *engine) leaf(t token, m *model, place int) (string, error) {
 			}
 		}
 	}
+}
+
+// maxTexts is how many times as long as one text may be all those of one header
+// or movement together, which are in memory at the same time.
+const maxTexts = 16
+
+// hold counts a text that is kept, or would be if it were wanted.
+func (e *engine) hold(pos position, n int) error {
+	most := max(e.maxText, DefaultMaxText)
+	if e.held += n; (e.held-1)/maxTexts >= most {
+		return e.s.failAt(pos, Limit, "texts of more than %d times %d bytes together", maxTexts, most)
+	}
+	return nil
 }
 
 // value judges the text that a leaf has.

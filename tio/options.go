@@ -32,7 +32,8 @@ func positive(n int) error {
 	return nil
 }
 
-// WithMaxText limits the bytes of one text.
+// WithMaxText limits the bytes of one text. All texts of one transaction header or
+// of one movement may have 16 times as many together, and always 16 MiB.
 func WithMaxText(n int) DecodeOption {
 	return func(o *options) error { o.maxText = n; return positive(n) }
 }

@@ -17,12 +17,14 @@ const (
 	xsdNamespace   = "http://www.w3.org/2001/XMLSchema"
 )
 
-// What one tag may have; documents of this format have far less.
+// What one tag may have; documents of this format have far less. Namespaces count as
+// long as they are in force, since every name is looked up among them.
 const (
 	maxDepth      = 256
-	maxName       = 1024
+	maxName       = 1024 // of a namespace, too
+	maxNamespaces = 256
 	maxAttributes = 256
-	maxAttribute  = 1 << 20
+	maxValues     = 1 << 20 // bytes of all attributes together
 )
 
 // position is a place in a document, counted from 1.

@@ -122,7 +122,7 @@ func (s *scanner) startTag(pos position) (token, error) {
 		t.local = raw
 		return t, nil
 	}
-	for {
+	for room := maxValues; ; {
 		blank := s.blanks()
 		switch {
 		case s.accept(">"):
@@ -140,10 +140,11 @@ func (s *scanner) startTag(pos position) (token, error) {
 		if len(t.attrs) >= maxAttributes {
 			return token{}, s.fail(Limit, "a tag with more than %d attributes", maxAttributes)
 		}
-		a, err := s.attribute()
+		a, err := s.attribute(room)
 		if err != nil {
 			return token{}, err
 		}
+		room -= len(a.value)
 		for _, other := range t.attrs {
 			if other.raw == a.raw {
 				return token{}, s.fail(WellFormedness, "the attribute %s twice in one tag", a.raw)
@@ -163,7 +164,8 @@ func (s *scanner) plain(raw string) bool {
 	return true
 }
 
-func (s *scanner) attribute() (attribute, error) {
+// attribute reads an attribute with a value of so many bytes at most.
+func (s *scanner) attribute(room int) (attribute, error) {
 	raw, err := s.name()
 	if err != nil {
 		return attribute{}, err
@@ -202,8 +204,8 @@ func (s *scanner) attribute() (attribute, error) {
 			value = append(value, b)
 			s.skip(1)
 		}
-		if len(value) > maxAttribute {
-			return attribute{}, s.fail(Limit, "a value of more than %d bytes", maxAttribute)
+		if len(value) > room {
+			return attribute{}, s.fail(Limit, "a tag with more than %d bytes of attributes", maxValues)
 		}
 	}
 }
@@ -253,6 +255,12 @@ func (s *scanner) resolve(t token) (token, error) {
 }
 
 func (s *scanner) bind(pos position, prefix, space string) error {
+	switch {
+	case len(space) > maxName:
+		return s.failAt(pos, Limit, "the name of a namespace of more than %d bytes", maxName)
+	case len(s.bindings) >= maxNamespaces:
+		return s.failAt(pos, Limit, "more than %d namespaces at once", maxNamespaces)
+	}
 	wrong := ""
 	switch {
 	case prefix == "xmlns", space == xmlnsNamespace:

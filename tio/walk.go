@@ -63,6 +63,10 @@ func (e *engine) transaction(t token) (*OpenTransaction, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.held = 0
+	if err := e.hold(t.pos, len(kind)); err != nil {
+		return nil, err
+	}
 	e.lint.open()
 	open := &OpenTransaction{Transaction: Transaction{Type: kind}, e: e, f: newFrame(transactionModel, t)}
 	return open, open.advance(&open.Transaction)
@@ -130,6 +134,9 @@ func (t *OpenTransaction) drain() error {
 // leaves reads an element whose children all hold text, and returns its type.
 func (e *engine) leaves(t token, m *model, set func(place int, value string)) (string, error) {
 	kind, err := e.attributes(t, m.typed, nil)
+	if err == nil {
+		err = e.hold(t.pos, len(kind))
+	}
 	if err != nil {
 		return "", err
 	}
@@ -154,6 +161,7 @@ func (e *engine) arrow(t token) (Arrow, error) {
 
 func (e *engine) movement(t token) (Movement, error) {
 	var m Movement
+	e.held = 0
 	_, err := e.leaves(t, movementModel, m.set)
 	return m, err
 }
