@@ -49,6 +49,10 @@ func TestStricter(t *testing.T) {
 		{"document type", "<!DOCTYPE journal>" + body, Doctype},
 		{"internal entity", `<!DOCTYPE journal [<!ENTITY a "b">]>` + strings.Replace(body, "ZZ", "&a;", 1), Doctype},
 		{"XML 1.1", `<?xml version="1.1"?>` + body, Version},
+		{"32 bits", "\xff\xfe\x00\x00<\x00\x00\x00", Encoding},
+		{"32 bits, big-endian", "\x00\x00\xfe\xff\x00\x00\x00<", Encoding},
+		{"32 bits without mark", "<\x00\x00\x00j\x00\x00\x00", Encoding},
+		{"EBCDIC", "\x4c\x6f\xa7\x94\x93", Encoding},
 		{"other encoding", `<?xml version="1.0" encoding="windows-1252"?>` + body, Encoding},
 		{"depth", strings.Replace(body, "ZZ", strings.Repeat("<a>", 1000), 1), Limit},
 		{"attributes", strings.Replace(body, "<title>", "<title "+attributes(1000)+">", 1), Limit},
@@ -89,6 +93,18 @@ func namespaces(n int) string {
 		fmt.Fprintf(&b, ` xmlns:p%d="n"`, i)
 	}
 	return "<journal" + b.String() + ">"
+}
+
+// TestEncodingOfInstruction: what a processing instruction at the start says about
+// an encoding, as that of a style sheet does, is not about the document.
+func TestEncodingOfInstruction(t *testing.T) {
+	document := "<?xml-stylesheet encoding='%s'?>" + strings.Replace(strings.TrimPrefix(exampleBytes, `<?xml version='1.0' encoding='utf-8'?>`), "ZZ", "%s", 1)
+	for _, encoding := range []string{"iso-8859-1", "us-ascii"} {
+		j, err := Decode(strings.NewReader(fmt.Sprintf(document, encoding, "é")))
+		require.NoError(t, err)
+		require.Equal(t, "é", j.Transactions[0].Movements[0].Title.Value)
+		require.NotNil(t, find(Validate(strings.NewReader(fmt.Sprintf(document, encoding, "\xe9"))), string(WellFormedness), ""))
+	}
 }
 
 // TestShortMessage: a message does not repeat what a document has of any length.

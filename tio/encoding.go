@@ -3,6 +3,7 @@ package tio
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -38,12 +39,15 @@ type charReader struct {
 
 const rawSize = 16 << 10
 
+// startSize is how much of a document is looked at to find its encoding.
+const startSize = 1024
+
 // maxEmptyReads is how often in a row a reader may give nothing and no error.
 const maxEmptyReads = 100
 
 func newCharReader(r io.Reader) *charReader {
 	c := &charReader{r: r, raw: make([]byte, 0, rawSize)}
-	c.more(1024)
+	c.more(startSize)
 	c.detect()
 	return c
 }
@@ -68,9 +72,19 @@ func (c *charReader) more(n int) {
 	}
 }
 
+// otherStarts are the first bytes of documents in encodings that are not
+// supported: of 32 bits, with or without byte order mark, and EBCDIC.
+var otherStarts = []string{"\xff\xfe\x00\x00", "\x00\x00\xfe\xff", "<\x00\x00\x00", "\x00\x00\x00<", "\x4c\x6f\xa7\x94"}
+
 // detect chooses the encoding by byte order mark, by the look of "<?" in 16
 // bits, or by the XML declaration.
 func (c *charReader) detect() {
+	for _, start := range otherStarts {
+		if bytes.HasPrefix(c.raw, []byte(start)) {
+			c.err = errOtherEncoding
+			return
+		}
+	}
 	switch {
 	case bytes.HasPrefix(c.raw, []byte{0xef, 0xbb, 0xbf}):
 		c.raw, c.bom = c.raw[3:], true
@@ -87,7 +101,7 @@ func (c *charReader) detect() {
 		c.charset = utf16BigEndian
 		return
 	}
-	c.declared = declaredEncoding(c.raw)
+	c.declared = declaredEncoding(c.raw[:min(len(c.raw), startSize)])
 	switch {
 	case c.bom:
 	case strings.EqualFold(c.declared, "us-ascii"), strings.EqualFold(c.declared, "ascii"):
@@ -101,8 +115,8 @@ func (c *charReader) detect() {
 // whether the declaration is right is judged later.
 func declaredEncoding(raw []byte) string {
 	rest, ok := bytes.CutPrefix(raw, []byte("<?xml"))
-	if !ok {
-		return ""
+	if !ok || len(rest) == 0 || !isBlank(rest[0]) {
+		return "" // perhaps an instruction such as xml-stylesheet
 	}
 	rest, _, ok = bytes.Cut(rest, []byte("?>"))
 	if !ok {
@@ -141,6 +155,9 @@ func (c *charReader) accepts(name string) bool {
 	}
 	return false
 }
+
+// errOtherEncoding is the reason why nothing of a document can be read.
+var errOtherEncoding = errors.New("an encoding of 32 bits or EBCDIC, which is not supported; use UTF-8")
 
 // badCharacter is what cannot be in a document.
 type badCharacter struct{ message string }

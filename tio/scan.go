@@ -122,8 +122,11 @@ func (s *scanner) broken(where string) error {
 	if errors.As(s.err, &bad) {
 		return s.fail(WellFormedness, "%s", bad.message)
 	}
-	if errors.Is(s.err, errTooLarge) {
+	switch {
+	case errors.Is(s.err, errTooLarge):
 		return s.fail(Limit, "%s", s.err)
+	case errors.Is(s.err, errOtherEncoding):
+		return s.fail(Encoding, "%s", s.err)
 	}
 	if s.err != nil {
 		return s.err
