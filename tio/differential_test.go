@@ -109,6 +109,10 @@ func stricter(document []byte, err error) bool {
 	for _, e := range list {
 		switch e.Rule {
 		case Doctype, Version, Encoding, Limit:
+		case WellFormedness:
+			if !aboutNames.MatchString(e.Message) || !reservedName.Match(bytes.ReplaceAll(document, []byte{0}, nil)) {
+				return false
+			}
 		case XSIType:
 			if !latinOnly.MatchString(e.Message) {
 				return false
@@ -124,6 +128,14 @@ func stricter(document []byte, err error) bool {
 	}
 	return len(list) > 0
 }
+
+// aboutNames matches messages about namespaces. lxml forgets what libxml2 has against
+// them once libxml2 warns of the name of an instruction that begins with xml, which
+// reservedName matches.
+var (
+	aboutNames   = regexp.MustCompile(`namespace|is not declared|malformed name|xmlns cannot|no colon`)
+	reservedName = regexp.MustCompile(`(?i)<\?xml[^ \t\r\n?]`)
+)
 
 // latinOnly matches the message about a name with characters that this package
 // does not look up.

@@ -70,7 +70,7 @@ func (m *mutator) document(seed uint64, number int) []byte {
 	}
 	document := bytes.Clone(m.seeds[at])
 	for range pick(rnd, []int{1, 1, 1, 2, 3}) {
-		switch rnd.IntN(11) {
+		switch rnd.IntN(15) {
 		case 0:
 			document = mutateBytes(rnd, document)
 		case 1, 2, 3:
@@ -81,6 +81,8 @@ func (m *mutator) document(seed uint64, number int) []byte {
 			document = addHarmless(rnd, document)
 		case 7:
 			document = mutateNamespace(rnd, document)
+		case 8, 9, 10, 11:
+			document = pick(rnd, odd)(rnd, document)
 		default:
 			document = m.mutatePieces(rnd, document)
 		}
