@@ -22,12 +22,18 @@ func finite(f float64) bool { return !math.IsInf(f, 0) && !math.IsNaN(f) }
 // sum is a sum in the making.
 type sum struct {
 	exact     bool
-	decimal   decimal // if exact
-	value     float64 // if not
-	carry     float64
+	decimal   decimal     // if exact
+	low, high accumulator // if not
 	movements int
 	special   int
 }
+
+// Numbers from huge on are summed apart, divided by 2^scaleDown, so that no sum of
+// finite numbers becomes infinite on the way.
+const (
+	huge      = 0x1p960
+	scaleDown = 64
+)
 
 // add counts an operand and tells by how many bytes the sum has grown.
 func (s *sum) add(o operand) int64 {
@@ -39,22 +45,12 @@ func (s *sum) add(o operand) int64 {
 		before := s.decimal.size()
 		s.decimal.add(o.decimal)
 		return s.decimal.size() - before
+	case math.Abs(o.float) >= huge:
+		s.high.add(math.Ldexp(o.float, -scaleDown))
 	default:
-		s.float(o.float)
+		s.low.add(o.float)
 	}
 	return 0
-}
-
-// float adds with the error of the step carried along, so that small numbers
-// are not lost beside large ones.
-func (s *sum) float(f float64) {
-	next := s.value + f
-	if math.Abs(s.value) >= math.Abs(f) {
-		s.carry += (s.value - next) + f
-	} else {
-		s.carry += (f - next) + s.value
-	}
-	s.value = next
 }
 
 // merge adds another sum.
@@ -62,18 +58,39 @@ func (s *sum) merge(other *sum) {
 	s.movements += other.movements
 	s.special += other.special
 	s.decimal.add(other.decimal)
-	s.float(other.value)
-	s.carry += other.carry
+	s.low.merge(other.low)
+	s.high.merge(other.high)
 }
 
 func (s *sum) result() Sum {
-	out := Sum{Value: s.value, Movements: s.movements, Special: s.special}
-	switch {
+	out := Sum{Value: s.low.total(), Movements: s.movements, Special: s.special}
+	switch high := s.high.total(); {
 	case s.exact:
 		out.Exact = s.decimal.number()
 		out.Value, _ = out.Exact.Float64() // a decimal is a number
-	case finite(s.value): // a sum beyond the range has no meaningful carry
-		out.Value += s.carry
+	case high != 0:
+		out.Value = math.Ldexp(high+math.Ldexp(out.Value, -scaleDown), scaleDown)
 	}
 	return out
 }
+
+// accumulator adds with the error of each step carried along, so that small
+// numbers are not lost beside large ones.
+type accumulator struct{ value, carry float64 }
+
+func (a *accumulator) add(f float64) {
+	next := a.value + f
+	if math.Abs(a.value) >= math.Abs(f) {
+		a.carry += (a.value - next) + f
+	} else {
+		a.carry += (f - next) + a.value
+	}
+	a.value = next
+}
+
+func (a *accumulator) merge(other accumulator) {
+	a.add(other.value)
+	a.carry += other.carry
+}
+
+func (a accumulator) total() float64 { return a.value + a.carry }

@@ -56,6 +56,32 @@ func TestTotals(t *testing.T) {
 	require.Equal(t, Sum{Value: 0, Movements: 2, Special: 2}, huge.ByCurrency()[0].Amount, "products beyond the range")
 }
 
+// TestHugeTotals: a sum within the range is right even if the sum of some of its
+// numbers is not.
+func TestHugeTotals(t *testing.T) {
+	tests := []struct {
+		quantities []Number
+		want       float64
+	}{
+		{[]Number{"1e308", "1e308", "-1e308", "-1e308"}, 0},
+		{[]Number{"1e308", "1e308", "-1e308", "5"}, 1e308},
+		{[]Number{"1e308", "5", "-1e308", "-4.5"}, 0.5},
+		{[]Number{"1.7e308", "1e308", "-1e307"}, math.Inf(1)},
+		{[]Number{"-1.7e308", "-1e308"}, math.Inf(-1)},
+		{[]Number{"1.7976931348623157e308"}, math.MaxFloat64},
+	}
+	for _, test := range tests {
+		var one, split Totals
+		for i, q := range test.quantities {
+			require.NoError(t, one.Add("", Movement{Resource: "r", Quantity: q, Price: "1"}))
+			require.NoError(t, split.Add("", Movement{Resource: "r", Reference: Text(fmt.Sprint(i / 2)), Quantity: q, Price: "0"}))
+		}
+		require.Equal(t, test.want, one.ByResource()[0].Quantity.Value, test.quantities)
+		require.Equal(t, test.want, one.ByCurrency()[0].Amount.Value, test.quantities)
+		require.Equal(t, test.want, split.ByResource()[0].Quantity.Value, test.quantities)
+	}
+}
+
 func TestExactTotals(t *testing.T) {
 	exact := Totals{Exact: true}
 	for _, q := range []Number{"0.1", " 0.2\n", "1e20", "-1e20", "1e400000000", "1e-400000000", "NaN", "0e999999999", "-INF"} {
