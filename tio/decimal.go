@@ -59,20 +59,10 @@ func (n Number) decimal() (decimal, bool) {
 	if n.named() {
 		return decimal{}, false
 	}
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(n.trim()), "e")
-	negative := strings.HasPrefix(mantissa, "-")
-	whole, fraction, _ := strings.Cut(unsigned(mantissa), ".")
-	digits := strings.TrimLeft(whole+fraction, "0")
-	significant := strings.TrimRight(digits, "0")
+	negative, significant, scale := n.parts()
 	if significant == "" {
 		return decimal{}, true // whatever the exponent
 	}
-	power10, ok := smallExponent(exponent)
-	if !ok {
-		return decimal{}, false
-	}
-	// The number is significant * 10^-scale, with as many digits before the point.
-	scale := len(fraction) - (len(digits) - len(significant)) - power10
 	if before := len(significant) - scale; before > MaxExactDigits || scale > MaxExactDigits {
 		return decimal{}, false
 	}
@@ -85,14 +75,16 @@ func (n Number) decimal() (decimal, bool) {
 	return d, true
 }
 
-// smallExponent reads an exponent, and fails for one that no text of an allowed
-// length makes up for.
-func smallExponent(text string) (int, bool) {
-	if text == "" {
-		return 0, true
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	return int(n), err == nil
+// parts takes a valid and finite number apart: it is significant * 10^-scale.
+// Significant has no zeros around and is empty for zero. Exponents of more than
+// 31 bits are cut down to that, for which no text of an allowed length makes up.
+func (n Number) parts() (negative bool, significant string, scale int) {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(n.trim()), "e")
+	whole, fraction, _ := strings.Cut(unsigned(mantissa), ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	significant = strings.TrimRight(digits, "0")
+	power10, _ := strconv.ParseInt(exponent, 10, 31) // absent: 0; too large: the largest
+	return strings.HasPrefix(mantissa, "-"), significant, len(fraction) - (len(digits) - len(significant)) - int(power10)
 }
 
 func power(n int) *big.Int {

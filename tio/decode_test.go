@@ -247,6 +247,15 @@ func TestNumber(t *testing.T) {
 		_, err := n.Float64()
 		require.Error(t, err)
 	}
+	zeros := strings.Repeat("0", 200_000)
+	for n, want := range map[Number]float64{
+		Number("-0." + zeros + "15e200001"): -1.5, Number("1" + zeros + "e-200000"): 1, Number("1e" + zeros + "5"): 1e5,
+		Number("1" + zeros + "e-99999999999"): 0, Number("0." + zeros + "1e99999999999"): math.Inf(1), Number("0." + zeros + "e99999999999"): 0,
+	} {
+		got, err := n.Float64()
+		require.NoError(t, err)
+		require.InDelta(t, want, got, 0, "%.20s", n)
+	}
 	text, err := FormatNumber(76.43714285714287)
 	require.NoError(t, err)
 	require.Equal(t, Number("76.43714285714287"), text)

@@ -96,7 +96,24 @@ func (n Number) Float64() (float64, error) {
 	if !n.Valid() {
 		return 0, notNumber(n)
 	}
-	f, err := strconv.ParseFloat(n.trim(), 64)
+	return n.float(64)
+}
+
+// shortNumber is a length up to which strconv.ParseFloat reads numbers rightly. It
+// cuts exponents down to five digits, for which a longer text can make up.
+const shortNumber = 5000
+
+// float gives the value of a valid number in 32 or 64 bits.
+func (n Number) float(bits int) (float64, error) {
+	text := n.trim()
+	if len(text) > shortNumber {
+		negative, significant, scale := n.parts()
+		text = "0." + significant + "e" + strconv.Itoa(len(significant)-scale)
+		if negative {
+			text = "-" + text
+		}
+	}
+	f, err := strconv.ParseFloat(text, bits)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, fmt.Errorf("tio: %w", err)
 	}

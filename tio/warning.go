@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 )
 
@@ -240,7 +239,7 @@ func (l *linter) quantity(at spot, n Number) {
 	case f < 0:
 		l.warn(at, NegativeQuantity, "the quantity %s is negative", shorten(n.trim()))
 	}
-	single, err := strconv.ParseFloat(n.trim(), 32)
+	single, err := n.float(32)
 	if err != nil || math.IsInf(single, 0) || single == 0 && !n.zero() {
 		l.warn(at, SingleRange, "the quantity %s is outside of the range of 32 bits", shorten(n.trim()))
 	}

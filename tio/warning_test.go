@@ -95,8 +95,11 @@ func TestNoWarning(t *testing.T) {
 		"zone of one date unknown": func(x *Transaction) { x.StartDate = "2026-01-31T23:59:59.9Z" },
 		"basic form":               func(x *Transaction) { x.StartDate = "20260131T000000Z" },
 		"zero":                     func(x *Transaction) { x.Movements[0].Quantity = "-0.0e-999" },
-		"largest in 32 bits":       func(x *Transaction) { x.Movements[0].Quantity = "3.4028234e38" },
-		"special price":            func(x *Transaction) { x.Movements[0].Price = "INF" },
+		"one, at length": func(x *Transaction) {
+			x.Movements[0].Quantity = Number("1" + strings.Repeat("0", 200_000) + "e-200000")
+		},
+		"largest in 32 bits": func(x *Transaction) { x.Movements[0].Quantity = "3.4028234e38" },
+		"special price":      func(x *Transaction) { x.Movements[0].Price = "INF" },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
