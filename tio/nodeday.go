@@ -93,7 +93,8 @@ var errNotDaily = errors.New("tio: not the daily report of a node")
 // are written. Users come in the order in which the report names them first. It
 // is an error if the journal has another form than such a report (another title,
 // reference or date, or several transactions), or if a movement is not one of those
-// that nodes write or comes twice: nothing is dropped silently.
+// that nodes write, has a price, VAT or category, or comes twice: no movement is
+// dropped silently.
 func ParseNodeDay(j *Journal) (*NodeDay, error) {
 	if len(j.Transactions) != 1 {
 		return nil, fmt.Errorf("%w: %d transactions", errNotDaily, len(j.Transactions))
@@ -119,9 +120,17 @@ func ParseNodeDay(j *Journal) (*NodeDay, error) {
 			return nil, fmt.Errorf("%w: its movement %d, of %s with the title %s, is unknown or comes twice", errNotDaily,
 				i+1, shorten(m.Resource), shorten(m.Title.Value))
 		}
+		if !free(m) {
+			return nil, fmt.Errorf("%w: its movement %d, of %s, has a price, VAT or category", errNotDaily, i+1, shorten(m.Resource))
+		}
 		*value = m.Quantity
 	}
 	return d, nil
+}
+
+// free tells whether a movement has no more than its quantity to say.
+func free(m *Movement) bool {
+	return m.Price.zero() && m.VAT == "" && strings.Join(m.Categories, "") == ""
 }
 
 // field finds where the quantity of a movement belongs. A new user is added.

@@ -19,8 +19,8 @@ const (
 
 // Usage is what one partition reported.
 type Usage struct {
-	Partition string // reference of the partition, such as "slappart0"
-	Report    *Consumption
+	Partition string       // reference of the partition, such as "slappart0"
+	Report    *Consumption // nil: nothing
 }
 
 // Aggregate makes the journal that a node sends for its partitions (tio.md 2.3):
@@ -38,6 +38,9 @@ func Aggregate(computerID string, at time.Time, usages []Usage) *Journal {
 		Arrows:     []Arrow{{Type: nodeArrow, Source: Text(""), Destination: Text("")}},
 	}
 	for _, u := range usages {
+		if u.Report == nil {
+			continue
+		}
 		for _, m := range u.Report.Movements {
 			t.Movements = append(t.Movements, inPartition(u.Partition, m))
 		}

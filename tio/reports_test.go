@@ -29,6 +29,7 @@ func TestAggregate(t *testing.T) {
 	j = Aggregate("COMP-7", at, []Usage{{"slappart0", &Consumption{Movements: []Movement{movement}}}})
 	require.False(t, j.Transactions[0].Movements[0].Reference.Present, "an absent reference stays absent")
 	require.Error(t, Aggregate("COMP-7", at, nil).Validate())
+	require.Len(t, Aggregate("COMP-7", at, []Usage{{Partition: "slappart1"}, {"slappart0", &Consumption{Movements: []Movement{movement}}}}).Transactions[0].Movements, 1)
 }
 
 // TestDaily compares with the daily report that a node recorded.
@@ -124,6 +125,9 @@ func TestParseNodeDayRefuses(t *testing.T) {
 		"another day":        func(j *Journal) { j.Transactions[0].StopDate = "2026-02-01 23:59:59" },
 		"unknown resource":   func(j *Journal) { j.Transactions[0].Movements[0].Resource = "x" },
 		"unknown title":      func(j *Journal) { j.Transactions[0].Movements[0].Title = Text("x") },
+		"a price":            func(j *Journal) { j.Transactions[0].Movements[0].Price = "0.01" },
+		"VAT":                func(j *Journal) { j.Transactions[0].Movements[0].VAT = "20%" },
+		"a category":         func(j *Journal) { j.Transactions[0].Movements[0].Categories = []string{"", "c"} },
 		"a movement doubled": func(j *Journal) { x := &j.Transactions[0]; x.Movements = append(x.Movements, x.Movements[0]) },
 	}
 	for name, change := range tests {
