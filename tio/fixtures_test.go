@@ -40,21 +40,13 @@ func TestValidDocuments(t *testing.T) {
 // TestInvalidDocuments compares rule and path with the text beside each document.
 func TestInvalidDocuments(t *testing.T) {
 	eachFixture(t, "invalid", func(t *testing.T, file string) {
-		text, err := os.ReadFile(strings.TrimSuffix(file, ".xml") + ".txt")
-		require.NoError(t, err)
-		want := map[string]string{}
-		for line := range strings.Lines(string(text)) {
-			if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-				want[key] = value
-			}
-		}
+		want := expected(t, file)
 		f, err := os.Open(file)
 		require.NoError(t, err)
 		defer f.Close()
 		err = Validate(f)
-		rule, _, _ := strings.Cut(want["rule"], " ")
-		first := find(err, rule, want["path"])
-		require.NotNil(t, first, "no %s at %q in: %v", rule, want["path"], err)
+		first := find(err, want["rule"], want["path"])
+		require.NotNil(t, first, "no %s at %q in: %v", want["rule"], want["path"], err)
 		require.Positive(t, first.Line)
 		require.Positive(t, first.Column)
 		line, err := strconv.Atoi(want["line"])
@@ -65,6 +57,21 @@ func TestInvalidDocuments(t *testing.T) {
 		}
 		require.InDelta(t, line, first.Line, 1, "line")
 	})
+}
+
+// expected reads the text beside a document that is not valid.
+func expected(t *testing.T, file string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(strings.TrimSuffix(file, ".xml") + ".txt")
+	require.NoError(t, err)
+	want := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			want[key] = value
+		}
+	}
+	want["rule"], _, _ = strings.Cut(want["rule"], " ")
+	return want
 }
 
 // find returns the broken rule at a path; an empty path stands for any.
