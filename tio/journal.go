@@ -1,8 +1,8 @@
 package tio
 
 // Journal is a whole document: the element journal in chapter 3 of the SlapOS
-// documentation (tio.md 1.2), as are the types below. The zero value is an empty
-// journal, to be filled before it is written.
+// documentation, as are the types below. The zero value is an empty journal, to be
+// filled before it is written.
 type Journal struct {
 	Transactions []Transaction // at least one
 }
@@ -41,8 +41,9 @@ type Movement struct {
 	Categories []string
 }
 
-// Consumption is what one partition reports (tio.md 2.1): movements without
-// transaction, which the node puts into a Journal, see [Aggregate].
+// Consumption is what one partition reports (partition_consumption.xsd of the
+// reference): movements without transaction, which the node puts into a Journal, see
+// [Aggregate].
 type Consumption struct {
 	Movements []Movement // at least one
 }

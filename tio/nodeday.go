@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The resources that nodes report (tio.md 2.2).
+// The resources that nodes report once a day.
 const (
 	ResourceCPULoad      = "service_module/cpu_load_percent"
 	ResourceMemoryUsed   = "service_module/memory_used"
@@ -16,7 +16,7 @@ const (
 )
 
 // NodeDay is what a node measured about itself and its partitions' users in one
-// day, the content of its daily report (tio.md 2.2). An empty Number means that
+// day, the content of its daily report. An empty Number means that
 // there is no data.
 type NodeDay struct {
 	Computer     string    // reference of the computer

@@ -23,8 +23,8 @@ type Usage struct {
 	Report    *Consumption // nil: nothing
 }
 
-// Aggregate makes the journal that a node sends for its partitions (tio.md 2.3):
-// one transaction with every movement, in order. The reference of a movement,
+// Aggregate makes the journal that a node sends for its partitions, in its command
+// report: one transaction with every movement, in order. The reference of a movement,
 // if it has one, becomes that of its partition. The time is written as it is, in
 // its own zone; nodes use local time. Without any movement the journal is not
 // complete, and Encode refuses it. [Journal.Usages] is the way back.
@@ -80,7 +80,7 @@ func (j *Journal) Usages() []Usage {
 }
 
 // Daily makes a journal of the form that a node writes once a day about itself
-// (tio.md 2.2), with the movements given. Only the date of day counts. See
+// in its command collect, with the movements given. Only the date of day counts. See
 // [NodeDay] for the movements that nodes put in.
 func Daily(computerID string, day time.Time, movements []Movement) *Journal {
 	date := day.Format(time.DateOnly)

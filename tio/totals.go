@@ -43,7 +43,7 @@ type Amount struct {
 	Amount   Sum
 }
 
-// Totals sums quantities and amounts (tio.md 3.4). The zero value is ready for
+// Totals sums quantities and amounts. The zero value is ready for
 // use; it is not safe for concurrent use. Infinities and NaN are counted in
 // Special of the sums they would spoil, and not added.
 //

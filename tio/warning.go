@@ -10,7 +10,7 @@ import (
 // WarningRule names what is odd.
 type WarningRule string
 
-// What [Check] and the Warnings methods look for (tio.md 3.4). The schema allows
+// What [Check] and the Warnings methods look for. The schema allows
 // all of it.
 const (
 	DateForm           WarningRule = "date-form"           // a date that is neither empty nor in a known form
