@@ -170,6 +170,7 @@ func TestReaderError(t *testing.T) {
 	_, err := Decode(r())
 	require.ErrorIs(t, err, errFull)
 	require.ErrorIs(t, Validate(r()), errFull)
+	require.ErrorIs(t, Validate(io.MultiReader(strings.NewReader("<journal>\xc3"), iotest.ErrReader(errFull))), errFull, "in the middle of a character")
 	var last error
 	for x, err := range NewDecoder(r()).Transactions() {
 		if last = err; err == nil {

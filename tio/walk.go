@@ -63,10 +63,7 @@ func (e *engine) transaction(t token) (*OpenTransaction, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.held = 0
-	if err := e.hold(t.pos, len(kind)); err != nil {
-		return nil, err
-	}
+	e.held = len(kind)
 	e.lint.open()
 	open := &OpenTransaction{Transaction: Transaction{Type: kind}, e: e, f: newFrame(transactionModel, t)}
 	return open, open.advance(&open.Transaction)

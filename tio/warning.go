@@ -229,14 +229,13 @@ func (l *linter) date(at spot, value string) (date, bool) {
 }
 
 func (l *linter) quantity(at spot, n Number) {
-	f, err := n.Float64()
 	switch {
-	case err != nil: // not valid at all
+	case !n.Valid():
 		return
 	case n.named():
 		l.warn(at, SpecialQuantity, "the quantity is %s", n.trim())
 		return
-	case f < 0:
+	case strings.HasPrefix(n.trim(), "-") && !n.zero():
 		l.warn(at, NegativeQuantity, "the quantity %s is negative", shorten(n.trim()))
 	}
 	single, err := n.float(32)

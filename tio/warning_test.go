@@ -61,6 +61,7 @@ func TestWarnings(t *testing.T) {
 		{"None as VAT", func(x *Transaction) { x.Movements[0].VAT = "None" }, NoneText, movement + "/VAT"},
 		{"None as category", func(x *Transaction) { x.Movements[0].Categories[1] = "None" }, NoneText, movement + "/category[2]"},
 		{"negative", func(x *Transaction) { x.Movements[0].Quantity = "-1e-300" }, NegativeQuantity, movement + "/quantity"},
+		{"negative beyond 64 bits", func(x *Transaction) { x.Movements[0].Quantity = "-1e-400" }, NegativeQuantity, movement + "/quantity"},
 		{"special", func(x *Transaction) { x.Movements[0].Quantity = " -INF" }, SpecialQuantity, movement + "/quantity"},
 		{"not a number", func(x *Transaction) { x.Movements[0].Quantity = "NaN" }, SpecialQuantity, movement + "/quantity"},
 		{"too large", func(x *Transaction) { x.Movements[0].Quantity = "3.5e38" }, SingleRange, movement + "/quantity"},
