@@ -24,9 +24,11 @@ func TestDecodeValues(t *testing.T) {
 
 // TestErrorPlace checks line, column, path and rule, and that all are told.
 func TestErrorPlace(t *testing.T) {
-	document := strings.NewReplacer("<quantity>10<", "\n é <quantity>ten<", "<VAT>R&amp;D</VAT>", "\n<vat/>").Replace(exampleBytes)
+	document := strings.NewReplacer("<currency></currency><payment_mode></payment_mode><category>", "<category>", "</category><arrow", "</category><payment_mode/><arrow", "<quantity>10<", "\n é <quantity>ten<", "<VAT>R&amp;D</VAT>", "\n<vat/>").Replace(exampleBytes)
 	_, err := Decode(strings.NewReader(document))
 	require.Equal(t, []string{
+		`line 1, column 245: /journal/transaction[1]: transaction lacks currency (missing-element)`,
+		`line 1, column 245: /journal/transaction[1]/category: category must come after payment_mode (order)`,
 		`line 2, column 2: /journal/transaction[1]/movement[1]: movement holds elements only, no text (text)`,
 		`line 2, column 14: /journal/transaction[1]/movement[1]/quantity: "ten" is no number (float)`,
 		`line 2, column 89: /journal/transaction[1]/movement[2]: movement lacks VAT (missing-element)`,
@@ -34,7 +36,7 @@ func TestErrorPlace(t *testing.T) {
 	}, strings.Split(err.Error(), "\n"))
 	one, ok := errors.AsType[*Error](err)
 	require.True(t, ok)
-	require.Equal(t, StrayText, one.Rule)
+	require.Equal(t, MissingElement, one.Rule, "the first")
 }
 
 // TestStricter are documents that libxml2 accepts and this package does not.

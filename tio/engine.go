@@ -303,14 +303,16 @@ func (e *engine) complete(f *frame) error {
 		told = make(map[string]bool)
 	}
 	for _, l := range f.late {
-		var missing []string
+		var missing, late []string
 		for _, name := range l.list {
 			told[name] = true
 			if l.names[name] {
 				missing = append(missing, name)
+			} else {
+				late = append(late, name)
 			}
 		}
-		if err := e.judgeLate(f, l, missing); err != nil {
+		if err := e.judgeLate(f, l, missing, late); err != nil {
 			return err
 		}
 	}
@@ -327,17 +329,17 @@ func (e *engine) complete(f *frame) error {
 	return e.report(f.start, MissingElement, "%s lacks %s", f.model.name, strings.Join(missing, ", "))
 }
 
-func (e *engine) judgeLate(f *frame, l lack, missing []string) error {
+func (e *engine) judgeLate(f *frame, l lack, missing, late []string) error {
 	if len(missing) > 0 {
 		if err := e.report(l.pos, MissingElement, "%s lacks %s", f.model.name, strings.Join(missing, ", ")); err != nil {
 			return err
 		}
 	}
-	if len(missing) == len(l.list) {
+	if len(late) == 0 {
 		return nil
 	}
 	e.path = append(e.path, l.child)
-	err := e.report(l.pos, Order, "%s comes before what must precede it", l.child.name)
+	err := e.report(l.pos, Order, "%s must come after %s", l.child.name, strings.Join(late, ", "))
 	if err == nil {
 		e.leave()
 	}
