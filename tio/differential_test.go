@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,4 +195,28 @@ func TestMutatedDocumentsAgainstLibxml2(t *testing.T) {
 	t.Logf("%d valid, %d invalid, %d refused by the stricter rules alone", valid, invalid, excluded)
 	require.Greater(t, valid, count/10, "too few valid documents to mean anything")
 	require.Less(t, excluded, count/10, "too many documents left out")
+}
+
+// TestCharactersAgainstLibxml2 puts every character of Latin-1, and those beside the
+// edges of the classes of XML, into every kind of place.
+func TestCharactersAgainstLibxml2(t *testing.T) {
+	characters := slices.Clone(edges)
+	for r := rune(1); r < 0x100; r++ {
+		characters = append(characters, r)
+	}
+	body := strings.TrimPrefix(exampleBytes, `<?xml version='1.0' encoding='utf-8'?>`)
+	j := startJudge(t)
+	for _, place := range []struct{ old, new string }{
+		{"ZZ", "a%cb"}, {"ZZ", "&#%d;"}, {"ZZ", "&a%cb;"}, {"ZZ", "<?a%cb?>"}, {"ZZ", "<?%cb?>"}, {"ZZ", "<!--%c-->"}, {"ZZ", "<![CDATA[%c]]>"}, {">10<", ">10%c<"},
+		{"A &amp; B", "%c"}, {"<title>", "<title %cb=''>"}, {"<title>", "<title a%cb=''>"}, {"<title>", "<title%ca=''>"},
+		{"<journal>", "<journal xmlns:p='a%cb'>"}, {"<journal>", "<journal xmlns:%c='u'>"}, {"<journal>", "<journal xmlns:a%c='u'>"}, {"<journal>", "%c<journal>"},
+	} {
+		for _, r := range characters {
+			document := strings.Replace(body, place.old, fmt.Sprintf(place.new, r), 1)
+			for _, data := range [][]byte{[]byte(document), inUTF16([]byte("\ufeff"+document), binary.BigEndian)} {
+				problem, err := j.verdict(t, journalSchema, data), Validate(bytes.NewReader(data))
+				require.True(t, (problem == nil) == (err == nil) || stricter(data, err), "%q with U+%04X: %v", place.new, r, err)
+			}
+		}
+	}
 }

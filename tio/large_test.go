@@ -282,7 +282,7 @@ func TestCancel(t *testing.T) {
 	for name, consume := range consumers {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			document := endless(1<<40, true)
+			document := endless(1<<30, true)
 			inner := document.next
 			document.next = func(i int) string {
 				if i == 1000 {
