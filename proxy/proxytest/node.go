@@ -42,6 +42,9 @@ func (m *Master) Node(computerID string, publish Publish) *Node {
 // Format declares the computer with n partitions, slappart0 and on. Partition i
 // has the IPv4 address 10.0.0.i and an IPv6 address in fd00::/64.
 func (n *Node) Format(ctx context.Context, partitions int) error {
+	if partitions < 0 {
+		return fmt.Errorf("format %s: %d partitions", n.computer.ID(), partitions)
+	}
 	list := make([]any, partitions)
 	for i := range list {
 		list[i] = map[string]any{

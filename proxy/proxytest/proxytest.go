@@ -11,6 +11,10 @@
 //
 //	err := master.Node("computer", proxytest.PublishURL).Pass(ctx)
 //
+// As any stand-alone master it has one computer of its own, to which requests go
+// that name none in their filter (computer_guid). It is called "computer";
+// [proxy.WithComputerID] names another.
+//
 // Each master is empty at first, and knows nothing of others, so that tests may
 // run in parallel. Package slap/slaptest breaks the line between a program and
 // its master.
@@ -22,6 +26,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/slapos/slapos-go/proxy"
@@ -30,6 +35,9 @@ import (
 
 // Master is a running master with an empty database in memory. It may be used
 // by several goroutines.
+//
+// A test that starts its master in another way may make one around a client of
+// it, &Master{Client: client}: Format, Supply and Node need no more.
 type Master struct {
 	// URL is its address, with a final slash.
 	URL string
@@ -38,9 +46,8 @@ type Master struct {
 	// Server is the master itself, for example for slaptest.Handler.
 	Server *proxy.Server
 
-	transport *http.Transport
-	stop      context.CancelFunc
-	served    chan error
+	// stop ends what Start started, and is nil if it did not.
+	stop func() error
 }
 
 // New starts a master on a loopback port. It is stopped when the test ends. A
@@ -70,25 +77,31 @@ func Start(opts ...proxy.Option) (*Master, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start a master: %w", err), server.Close())
 	}
-	m := &Master{
-		URL: "http://" + listener.Addr().String() + "/", Server: server,
-		transport: &http.Transport{}, served: make(chan error, 1),
-	}
-	var ctx context.Context
-	ctx, m.stop = context.WithCancel(context.Background())
-	go func() { m.served <- server.Serve(ctx, listener) }()
-	m.Client, err = slap.New(m.URL, slap.WithHateoasURL(m.URL+"hateoas/"), slap.WithTransport(m.transport))
+	m := &Master{URL: "http://" + listener.Addr().String() + "/", Server: server}
+	transport := &http.Transport{}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ctx, listener) }()
+	m.stop = sync.OnceValue(func() error {
+		transport.CloseIdleConnections()
+		cancel()
+		return errors.Join(<-served, server.Close())
+	})
+	m.Client, err = slap.New(m.URL, slap.WithHateoasURL(m.URL+"hateoas/"), slap.WithTransport(transport))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("client of the master: %w", err), m.Close())
 	}
 	return m, nil
 }
 
-// Close stops a master that Start started, and forgets what it knew.
+// Close stops the master, and forgets what it knew. A test may call it to see a
+// program lose its master: one that [New] started is not stopped again when the
+// test ends. Later calls return what the first did.
 func (m *Master) Close() error {
-	m.transport.CloseIdleConnections()
-	m.stop()
-	return errors.Join(<-m.served, m.Server.Close())
+	if m.stop == nil {
+		return nil
+	}
+	return m.stop()
 }
 
 // Format declares a computer with n partitions, slappart0 and on, each with an

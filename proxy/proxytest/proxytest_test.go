@@ -62,3 +62,21 @@ func TestLifeOfAService(t *testing.T) {
 		require.ErrorIs(t, err, slap.ErrNotFound)
 	}
 }
+
+func TestCloseMayComeTwice(t *testing.T) {
+	m := proxytest.New(t) // closes once more at the end
+	m.Format(t, "computer", 1)
+	require.NoError(t, m.Close())
+	require.NoError(t, m.Close())
+	_, err := m.Client.Computer("computer").Partitions(t.Context())
+	require.ErrorIs(t, err, slap.ErrConnection)
+}
+
+func TestMasterAroundAClient(t *testing.T) {
+	m := &proxytest.Master{Client: proxytest.New(t).Client}
+	m.Format(t, "computer", 1)
+	m.Supply(t, "computer", release)
+	require.NoError(t, m.Node("computer", nil).Pass(t.Context()))
+	require.ErrorContains(t, m.Node("computer", nil).Format(t.Context(), -1), "-1 partitions")
+	require.NoError(t, m.Close())
+}
