@@ -50,9 +50,9 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 	return e
 }
 
-// connectionError describes a call that got no answer, or only the beginning
-// of one.
-func connectionError(ctx context.Context, k call, u *url.URL, err error, begun bool) error {
+// connectionError describes a call that got no answer, or only the beginning of
+// one; sent tells that it was a change of which the master may have got something.
+func connectionError(ctx context.Context, k call, u *url.URL, err error, begun, sent bool) error {
 	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
 	switch ended := contextError(ctx); {
 	case errors.Is(ended, errSilence):
@@ -70,11 +70,24 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun b
 			"or switch verification off with master_verify = false (slap.WithoutVerification); check the client certificate"
 	case begun:
 		e.Message = "the connection broke in the middle of the answer"
+	case isConnection(err) && !isDial(err):
+		e.Message = "the connection broke before an answer came"
+	case isTimeout(err) && !isDial(err):
+		e.Message = "no answer in time"
 	default:
 		e.Message = "could not connect to the master"
 		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
 	}
+	if e.Hint == "" && sent {
+		e.Hint = "it is not known whether the master acted"
+	}
 	return e
+}
+
+// isTimeout tells whether an error is that of a time-out.
+func isTimeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
 }
 
 // contextError tells that a context has ended, and why, or returns nil.

@@ -97,6 +97,12 @@ type policy struct {
 	sent atomic.Bool
 }
 
+// mayHaveActed tells whether the master may have made the change that was asked
+// for although the call failed.
+func (p *policy) mayHaveActed(err error) bool {
+	return p.method != http.MethodGet && (p.sent.Load() || isConnection(err) && !isDial(err))
+}
+
 type policyKey struct{}
 
 // withPolicy adds the policy of a call to a context.
@@ -169,7 +175,7 @@ func isConnection(err error) bool {
 	if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
 		return false
 	}
-	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+	if isTimeout(err) {
 		return false
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok {

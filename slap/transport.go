@@ -77,11 +77,11 @@ func (c *Client) fetch(ctx context.Context, stack *httpStack, method string, u *
 		defer response.Body.Close()
 	}
 	if err != nil {
-		return nil, connectionError(ctx, k, u, err, false)
+		return nil, connectionError(ctx, k, u, err, false, p.mayHaveActed(err))
 	}
 	body, err := c.read(response, cancel)
 	if err != nil {
-		return nil, connectionError(ctx, k, u, err, true)
+		return nil, connectionError(ctx, k, u, err, true, p.mayHaveActed(err))
 	}
 	if failed(response.StatusCode) {
 		return nil, statusError(k, u, response, body)

@@ -564,3 +564,24 @@ func BenchmarkRequest(b *testing.B) {
 		}
 	}
 }
+
+// What an operator reads depends on whether there was a connection, and whether
+// the master may have acted.
+func TestBrokenConnectionIsNotCalledRefused(t *testing.T) {
+	c := client(t, serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), WithRetry(0))
+	err := c.Computer("c").Bang(context60(t), "m")
+	require.ErrorIs(t, err, ErrConnection)
+	require.ErrorContains(t, err, "the connection broke before an answer came")
+	require.ErrorContains(t, err, "not known whether the master acted")
+
+	_, err = c.Computer("c").Partitions(context60(t))
+	require.ErrorContains(t, err, "the connection broke before an answer came")
+	require.NotContains(t, err.Error(), "acted")
+
+	release := make(chan struct{})
+	defer close(release)
+	c = client(t, serve(t, func(http.ResponseWriter, *http.Request) { <-release }), WithTimeout(50*time.Millisecond))
+	err = c.Computer("c").Bang(context60(t), "m")
+	require.ErrorContains(t, err, "no answer in time")
+	require.ErrorContains(t, err, "not known whether the master acted")
+}
