@@ -46,7 +46,7 @@ func assign(key string, v any, to reflect.Value) error {
 		return assignStruct(key, v, to)
 	}
 	if want := assignScalar(v, to); want != "" {
-		return &ParameterError{Key: orAll(key), Want: want, Got: typeOf(v)}
+		return &ParameterError{Key: key, Want: want, Got: typeOf(v)}
 	}
 	return nil
 }
@@ -85,14 +85,6 @@ func assignScalar(v any, to reflect.Value) (want string) {
 	return ""
 }
 
-// orAll names the parameters as a whole.
-func orAll(key string) string {
-	if key == "" {
-		return "all"
-	}
-	return key
-}
-
 func assignPointer(key string, v any, to reflect.Value) error {
 	text := to.Type()
 	for text.Kind() == reflect.Pointer {
@@ -116,7 +108,7 @@ func assignByMethod(key string, v any, to reflect.Value) (done bool, err error) 
 		if err == nil {
 			return nil
 		}
-		return &ParameterError{Key: orAll(key), Want: "a " + to.Type().String(), Got: typeOf(v), Err: err}
+		return &ParameterError{Key: key, Want: "a " + to.Type().String(), Got: typeOf(v), Err: err}
 	}
 	address := to.Addr().Interface()
 	if method, ok := address.(encoding.TextUnmarshaler); ok && !isContainer(v) {
@@ -169,7 +161,7 @@ func assignList(key string, v any, to reflect.Value) error {
 				items = append(items, text)
 			}
 		} else {
-			return &ParameterError{Key: orAll(key), Want: "a list", Got: typeOf(v)}
+			return &ParameterError{Key: key, Want: "a list", Got: typeOf(v)}
 		}
 	}
 	list := to
@@ -201,7 +193,7 @@ func entries(key string, v any) (map[string]any, error) {
 		}
 		return out, nil
 	}
-	return nil, &ParameterError{Key: orAll(key), Want: "a dictionary", Got: typeOf(v)}
+	return nil, &ParameterError{Key: key, Want: "a dictionary", Got: typeOf(v)}
 }
 
 // within is the way to a value inside another.
@@ -218,7 +210,7 @@ func assignMap(key string, v any, to reflect.Value) error {
 		return err
 	}
 	if to.Type().Key().Kind() != reflect.String {
-		return &ParameterError{Key: orAll(key), Want: "a map with text keys, not " + to.Type().String(), Got: typeOf(v)}
+		return &ParameterError{Key: key, Want: "a map with text keys, not " + to.Type().String(), Got: typeOf(v)}
 	}
 	if to.IsNil() {
 		to.Set(reflect.MakeMapWithSize(to.Type(), len(m)))

@@ -55,9 +55,28 @@ func encode(fields []field) string {
 func marshalled(op, name string, v any) (string, error) {
 	data, err := marshal.Marshal(plain(v))
 	if err != nil {
-		return "", &Error{Op: op, Message: fmt.Sprintf("%s cannot be sent", name), Err: err}
+		return "", unsendable(op, name, v, err)
 	}
 	return string(data), nil
+}
+
+// unsendable is the error of a value that cannot be sent. Of parameters it names
+// the first that is to blame.
+func unsendable(op, name string, v any, err error) error {
+	e := &Error{Op: op, Message: name + " cannot be sent", Err: err}
+	if p, ok := v.(Parameters); ok {
+		for _, key := range p.Keys() {
+			if _, err := marshal.Marshal(map[string]any{key: plain(p[key])}); err != nil {
+				e.Message += ": " + quoteKey(key)
+				e.Err = err
+				break
+			}
+		}
+	}
+	if !errors.Is(err, marshal.ErrText) {
+		e.Hint = "slap.EncodeParameters and slap.EncodeJSONParameters make parameters of other Go types"
+	}
+	return e
 }
 
 func (c *Client) get(ctx context.Context, k call) ([]byte, error) {

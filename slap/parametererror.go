@@ -5,7 +5,8 @@ package slap
 type ParameterError struct {
 	// Key is the parameter; for a value inside it with the way to it, such
 	// as "backends[2].port", and starting with "_." for what is inside the
-	// JSON of the parameter "_".
+	// JSON of the parameter "_". It is empty if the parameters as a whole are
+	// not what is wanted.
 	Key string
 	// Want is what the program wants, for example "an integer".
 	Want string
@@ -18,7 +19,10 @@ type ParameterError struct {
 
 // Error tells the parameter, what is wanted and what is there.
 func (e *ParameterError) Error() string {
-	text := "parameter " + quoteKey(e.Key) + ": want " + e.Want
+	text := "parameters: want " + e.Want
+	if e.Key != "" {
+		text = "parameter " + quoteKey(e.Key) + ": want " + e.Want
+	}
 	if e.Got != "" {
 		text += ", got " + e.Got
 	}

@@ -123,7 +123,7 @@ func EncodeParameters(v any) (Parameters, error) {
 		case []any, map[string]any:
 			text, err := pytext.AppendJSON(nil, item)
 			if err != nil {
-				return nil, notEncoded(quoteKey(key), err)
+				return nil, notEncoded(key, err)
 			}
 			p[key] = string(text)
 		default:
@@ -143,15 +143,21 @@ func EncodeParameters(v any) (Parameters, error) {
 func EncodeJSONParameters(v any) (Parameters, error) {
 	text, err := pytext.AppendJSON(nil, plain(v))
 	if err != nil {
-		return nil, notEncoded("all", err)
+		return nil, notEncoded("", err)
 	}
 	return Parameters{serialised: string(text)}, nil
 }
 
 // notEncoded is the error of a value that cannot be encoded. The errors of
 // encoding/json name types, not values, but for those of methods.
-func notEncoded(what string, err error) error {
-	return &ParameterError{Key: what, Want: "a value that JSON can hold", Err: err}
+func notEncoded(key string, err error) error {
+	e := &ParameterError{Key: key, Want: "a value that JSON can hold", Err: err}
+	if bad, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
+		e.Got = bad.Type.String()
+	} else if bad, ok := errors.AsType[*json.UnsupportedValueError](err); ok {
+		e.Got = bad.Str // NaN, an infinity, or what refers to itself
+	}
+	return e
 }
 
 // dictionaryOf returns the fields of a struct or the entries of a map in the
@@ -159,15 +165,15 @@ func notEncoded(what string, err error) error {
 func dictionaryOf(v any) (map[string]any, error) {
 	text, err := pytext.AppendJSON(nil, plain(v))
 	if err != nil {
-		return nil, notEncoded("all", err)
+		return nil, notEncoded("", err)
 	}
 	decoded, err := pytext.ParseJSON(string(text))
 	if err != nil {
-		return nil, notEncoded("all", err)
+		return nil, notEncoded("", err)
 	}
 	m, ok := decoded.(map[string]any)
 	if !ok && decoded != nil {
-		return nil, &ParameterError{Key: "all", Want: "a struct or a map", Got: typeOf(decoded)}
+		return nil, &ParameterError{Want: "a struct or a map", Got: typeOf(decoded)}
 	}
 	return m, nil
 }
@@ -235,7 +241,7 @@ func jsonError(key string, err error) error {
 func decodePlain(p Parameters, into any) error {
 	target := reflect.ValueOf(into)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
-		return &ParameterError{Key: "all", Want: "a pointer to decode into", Got: fmt.Sprintf("%T", into)}
+		return &ParameterError{Want: "a pointer to decode into", Got: fmt.Sprintf("%T", into)}
 	}
 	values := plainMap(p)
 	return assign("", values, target.Elem())

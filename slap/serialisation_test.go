@@ -232,10 +232,10 @@ func TestDecodeErrorsNameKeysAndNoValues(t *testing.T) {
 		{Parameters{"data": "hunter2!"}, &settings{}, []string{"data"}},
 		{Parameters{"a": "hunter2"}, &map[string]int{}, []string{"a"}},
 		{Parameters{"a": "hunter2"}, &struct{ A chan int }{}, []string{"a"}},
-		{Parameters{"a": "hunter2"}, &map[int]int{}, []string{"all"}},
-		{Parameters{"a": "hunter2"}, new(int), []string{"all"}},
-		{Parameters{"a": "hunter2"}, settings{}, []string{"all"}},
-		{Parameters{"a": "hunter2"}, none, []string{"all"}},
+		{Parameters{"a": "hunter2"}, &map[int]int{}, []string{""}},
+		{Parameters{"a": "hunter2"}, new(int), []string{""}},
+		{Parameters{"a": "hunter2"}, settings{}, []string{""}},
+		{Parameters{"a": "hunter2"}, none, []string{""}},
 		{Parameters{"_": `{"port": "hunter2"}`}, &settings{}, []string{"_.port"}},
 		{Parameters{"_": `{"db": {"ports": [1, "hunter2"]}}`}, &settings{}, []string{"_.db.ports"}},
 		{Parameters{"_": `{"port": 70000}`}, &settings{}, []string{"_.port"}},
@@ -249,7 +249,11 @@ func TestDecodeErrorsNameKeysAndNoValues(t *testing.T) {
 		err := test.p.Decode(test.into)
 		require.Error(t, err, test.p)
 		for _, key := range test.keys {
-			require.ErrorContains(t, err, `parameter "`+key+`"`)
+			named := "parameters: want"
+			if key != "" {
+				named = `parameter "` + key + `"`
+			}
+			require.ErrorContains(t, err, named)
 		}
 		var wrong *ParameterError
 		require.ErrorAs(t, err, &wrong)
@@ -276,7 +280,10 @@ func TestEncodeParameters(t *testing.T) {
 		_, err := EncodeParameters(bad)
 		var wrong *ParameterError
 		require.ErrorAs(t, err, &wrong)
+		require.Empty(t, wrong.Key)
 	}
+	_, err = EncodeParameters(map[string]any{"a": make(chan int)})
+	require.EqualError(t, err, "parameters: want a value that JSON can hold, got chan int")
 }
 
 // The wanted texts were written by Python 3: json.dumps(value, sort_keys=True).
