@@ -20,6 +20,7 @@ var deviations = []deviation{
 	{name: "character sets", probes: []string{"charset text/html", "charset text/xml"}},
 	{name: "instances that are not ready", probes: []string{"request 408"}},
 	{name: "getters", probes: []string{"request answered by an old proxy (connection_xml only)", "not ready: getSoftwareRelease"}, proofs: []string{"TestSharedResultStandsForTheShare"}},
+	{name: "connection parameters as JSON", proofs: []string{"TestConnectionParameterInJSON"}},
 	{name: "null texts", probes: []string{"not ready: getAccessStatus"}},
 	{name: "unknown partitions", probes: []string{"not ready: setConnectionDict"}, proofs: []string{"TestEmptyIdentifiersNeedNoRequest"}},
 	{name: "reports of errors", probes: []string{"error() swallows failures", "SoftwareRelease.error() swallows failures"}},

@@ -362,15 +362,20 @@
 //     then replace the parameters of a shared instance by those of its host. On a
 //     partition that was never read, parameters are empty and there is no software
 //     release.
+//   - connection parameters as JSON: ComputerPartition.ConnectionParameter finds
+//     what an instance published in "_". The model has only "_" itself.
 //   - null texts: a text that the master does not tell is empty.
 //   - unknown partitions: a partition without identifiers sends nothing, and is
 //     [ErrNotReady]. The model sends the text None in their place for connection
 //     parameters.
 //   - reports of errors: ReportError returns its own failure. The model swallows it;
 //     a program that wants that ignores the error.
-//   - missing arguments: a software release without a URL or computer, and a product
-//     without a name, are [ErrNotFound] without a request. The model has NameError,
-//     AttributeError and others for them.
+//   - missing arguments: a software release without a URL or computer, a product
+//     without a name, a supply without a URL, and a request without a software
+//     release or a reference are ErrNotFound without a request. The model has
+//     NameError, AttributeError and others for some of them and sends the others:
+//     an instance of no software release then fills a partition for nothing, and
+//     one without a name breaks the list of instances of the model's masters.
 //   - strange arguments: identifiers that would break a header of HTTP are refused. The
 //     model leaves that to the library below.
 //   - other errors: what the model leaves to the libraries below it, such as their

@@ -116,7 +116,14 @@ func TestEmptyIdentifiersNeedNoRequest(t *testing.T) {
 		"release without URL":          func() error { return c.SoftwareRelease("").OnComputer("c").ReportError(ctx, "e") },
 		"product":                      func() error { _, err := c.SoftwareReleasesOfProduct(ctx, ""); return err },
 		"release of product":           func() error { _, err := c.SoftwareReleasesLike(ctx, ""); return err },
-		"shared connection":            func() error { return c.PartitionReference("c", "p").SetSharedConnectionParameters(ctx, "", nil) },
+		"supply without a release":     func() error { return c.Supply().Supply(ctx, "", "c", "") },
+		"request without a release":    func() error { _, err := c.OpenOrder().Request(ctx, Request{Reference: "r"}); return err },
+		"request without a reference":  func() error { _, err := c.OpenOrder().Request(ctx, Request{SoftwareRelease: "sr"}); return err },
+		"child without a reference": func() error {
+			_, err := c.PartitionReference("c", "p").Request(ctx, Request{SoftwareRelease: "sr"})
+			return err
+		},
+		"shared connection": func() error { return c.PartitionReference("c", "p").SetSharedConnectionParameters(ctx, "", nil) },
 	}
 	for name, call := range calls {
 		require.ErrorIs(t, call(), ErrNotFound, name)
@@ -141,10 +148,10 @@ func computerWithID(c *Client) *Computer { return c.Computer("c") }
 
 func TestWhatCannotBeSent(t *testing.T) {
 	c := client(t, serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("request to %s", r.URL) }))
-	_, err := c.OpenOrder().Request(context60(t), Request{Reference: "r", Parameters: Parameters{"a": "\x01"}})
+	_, err := c.OpenOrder().Request(context60(t), Request{SoftwareRelease: "http://sr/", Reference: "r", Parameters: Parameters{"a": "\x01"}})
 	require.ErrorContains(t, err, `parameters cannot be sent: "a"`)
 	require.NotContains(t, err.Error(), "EncodeParameters")
-	_, err = c.OpenOrder().Request(context60(t), Request{Reference: "r", Filter: Parameters{"a": "x", "b": struct{}{}}})
+	_, err = c.OpenOrder().Request(context60(t), Request{SoftwareRelease: "http://sr/", Reference: "r", Filter: Parameters{"a": "x", "b": struct{}{}}})
 	require.ErrorContains(t, err, `filter cannot be sent: "b"`)
 	require.ErrorContains(t, err, "EncodeParameters")
 	err = c.PartitionReference("c", "p").SetConnectionParameters(context60(t), Parameters{"a": make(chan int)})

@@ -43,7 +43,8 @@ func newPartition(c *Client, s *snapshot) *ComputerPartition {
 
 // ID returns the identifier of the partition on its computer (getId).
 func (p *ComputerPartition) ID() (string, error) {
-	return known("partition", "identifier", p.snapshot.Load().partitionID)
+	s := p.snapshot.Load()
+	return s.known("identifier", s.partitionID)
 }
 
 // ComputerID returns the identifier of the computer.
@@ -52,21 +53,24 @@ func (p *ComputerPartition) ComputerID() string { return p.snapshot.Load().compu
 // InstanceGUID returns the identifier of the instance at the master
 // (getInstanceGuid). It is ErrNotReady if the master has not told it.
 func (p *ComputerPartition) InstanceGUID() (string, error) {
-	return known("partition", "instance guid", p.snapshot.Load().guid)
+	s := p.snapshot.Load()
+	return s.known("instance guid", s.guid)
 }
 
 // State returns the wanted state of the instance (getState): StateStarted,
 // StateStopped or StateDestroyed. It is ErrNotReady if the master has not told
 // it.
 func (p *ComputerPartition) State() (State, error) {
-	s, err := known("partition", "requested state", string(p.snapshot.Load().state))
-	return State(s), err
+	s := p.snapshot.Load()
+	state, err := s.known("requested state", string(s.state))
+	return State(state), err
 }
 
 // Type returns the software type of the instance (getType). It is ErrNotReady
 // if there is none, as on a free partition.
 func (p *ComputerPartition) Type() (string, error) {
-	return known("partition", "software type", p.snapshot.Load().text("slap_software_type"))
+	s := p.snapshot.Load()
+	return s.known("software type", s.text("slap_software_type"))
 }
 
 // Title returns the name under which the instance was requested (the parameter
@@ -130,11 +134,16 @@ func (p *ComputerPartition) ConnectionParameters() Parameters {
 }
 
 // ConnectionParameter returns one connection parameter as text
-// (getConnectionParameter). If it is missing the error is ErrNotFound, and
-// also ErrNotReady because the instance may publish it later; see
-// [WaitConnectionParameters].
+// (getConnectionParameter), in the way of [Parameters.String]. Of an instance that
+// publishes as JSON in "_" it is also one of those in it. If it is missing or null
+// the error is ErrNotFound, and also ErrNotReady because the instance may publish
+// it later; see [WaitConnectionParameters].
 func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
-	text, ok := p.snapshot.Load().connection.String(key)
+	connection := p.snapshot.Load().connection
+	text, ok := connection.String(key)
+	if !ok {
+		text, ok = connection.unwrapped().String(key)
+	}
 	if !ok {
 		return "", &Error{
 			Op: "partition", Message: fmt.Sprintf("connection parameter %q not found", key),
@@ -352,9 +361,14 @@ func (s *snapshot) authorization() string {
 }
 
 // known returns a value, or ErrNotReady if it is empty.
-func known(op, name, value string) (string, error) {
-	if value == "" {
-		return "", notReady(op, "the %s is not known yet", name)
+func (s *snapshot) known(name, value string) (string, error) {
+	switch {
+	case value != "":
+		return value, nil
+	case s.partitionID == "":
+		return "", notReady("partition", "the %s is not known yet", name)
+	case s.release == nil:
+		return "", notReady("partition", "the %s of partition %s is not known: it was not read, or is free", name, s.partitionID)
 	}
-	return value, nil
+	return "", notReady("partition", "the master has not told the %s of partition %s", name, s.partitionID)
 }

@@ -14,11 +14,13 @@ const DefaultSoftwareType = "default"
 // from the same requester, describes the same instance again: it changes its
 // parameters, its state or its software release.
 type Request struct {
-	// SoftwareRelease is the URL of the software release. Mandatory.
+	// SoftwareRelease is the URL of the software release. Without it the
+	// request is ErrNotFound and not sent.
 	SoftwareRelease string
 	// SoftwareType is the kind of instance; empty means DefaultSoftwareType.
 	SoftwareType string
-	// Reference is the requester's own name for the instance.
+	// Reference is the requester's own name for the instance. Without it the
+	// request is ErrNotFound and not sent.
 	Reference string
 	// Shared asks for a slave: a share of an instance that runs already.
 	Shared bool
@@ -95,6 +97,9 @@ func pending(err error, r Request) error {
 // fields returns the fields of the form, in the order of the reference.
 func (q requester) fields(r Request) ([]field, error) {
 	const op = "request"
+	if r.SoftwareRelease == "" || r.Reference == "" {
+		return nil, notFound(op, "a software release and a reference are needed, got %q and %q", r.SoftwareRelease, r.Reference)
+	}
 	parameters, err := marshalled(op, "parameters", orEmpty(r.Parameters))
 	if err != nil {
 		return nil, err

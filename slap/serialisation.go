@@ -69,6 +69,18 @@ func (p Parameters) Serialisation() Serialisation {
 	return SerialisationJSONInXML
 }
 
+// unwrapped returns the parameters in the JSON of "_" if they are serialised so,
+// and else the parameters themselves.
+func (p Parameters) unwrapped() Parameters {
+	if p.Serialisation() == SerialisationJSONInXML {
+		var inside Parameters
+		if p.JSON(serialised, &inside) == nil {
+			return inside
+		}
+	}
+	return p
+}
+
 // Requested returns the parameters without those that masters add to them, as
 // they are to be compared with a schema.
 func (p Parameters) Requested() Parameters {

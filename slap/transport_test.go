@@ -39,7 +39,7 @@ func TestHeaders(t *testing.T) {
 	require.NoError(t, c.Computer("C").Bang(ctx, "m"))
 	require.NoError(t, c.PartitionReference("C", "P").Started(ctx))
 	_, _ = c.PartitionReference("C", "P").Certificate(ctx)
-	_, _ = c.OpenOrder().Request(ctx, Request{})
+	_, _ = c.OpenOrder().Request(ctx, Request{SoftwareRelease: "http://sr/", Reference: "r"})
 	require.Len(t, got, 4)
 	for i, authorization := range []string{
 		"Basic dXNlcjpwQHNz", "X-SlapPartition computer_id=C, computer_partition_id=P", "Basic dXNlcjpwQHNz", "Basic dXNlcjpwQHNz",

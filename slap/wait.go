@@ -149,11 +149,8 @@ func WaitConnectionParameters(ctx context.Context, r IRequester, request Request
 
 // published is an ErrNotReady that names the keys that are not published.
 func published(p Parameters, reference string, keys []string) error {
-	if p.Serialisation() == SerialisationJSONInXML && !slices.Contains(keys, serialised) {
-		var inside Parameters
-		if p.JSON(serialised, &inside) == nil {
-			p = inside
-		}
+	if !slices.Contains(keys, serialised) {
+		p = p.unwrapped()
 	}
 	var missing []string
 	for _, key := range keys {

@@ -237,3 +237,26 @@ func TestRequestAll(t *testing.T) {
 		require.Empty(t, parts)
 	})
 }
+
+// What was waited for by its name is then read by its name, however it was
+// published.
+func TestConnectionParameterInJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"url": "http://x/", "port": 80}`: "http://x/",
+		`{"url": null}`:                    "",
+		`{`:                                "",
+	} {
+		p := newPartition(client(t, "http://localhost/"), &snapshot{connection: Parameters{"_": text}})
+		got, err := p.ConnectionParameter("url")
+		require.Equal(t, want, got)
+		if want == "" {
+			require.ErrorIs(t, err, ErrNotFound)
+			require.ErrorIs(t, err, ErrNotReady)
+			continue
+		}
+		require.NoError(t, err)
+		got, err = p.ConnectionParameter("_")
+		require.NoError(t, err)
+		require.Equal(t, text, got)
+	}
+}
