@@ -117,7 +117,8 @@ func (c *Computer) readLists(object *marshal.Object) ([]*SoftwareRelease, []*Com
 
 // ReportUsage posts a usage report (reportUsage), an XML document as package tio
 // makes it. An empty report is not sent. A real master answers 400, ErrServer, to
-// one that is not valid; stand-alone masters do not look at it.
+// one that is not valid, and so does the stand-alone one of this module; those of
+// the reference do not look at it.
 func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
 	if len(usage) == 0 {
 		return nil
@@ -126,9 +127,10 @@ func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
 }
 
 // UpdateConfiguration posts a description of the computer, a marshalled
-// dictionary as slapformat makes it (updateConfiguration). Partitions that are not
-// in it are forgotten by the master, whatever they hold, new ones become free ones,
-// and others keep their instances.
+// dictionary as slapformat makes it (updateConfiguration). The computer is the one
+// that the description names. Partitions that are not in it are forgotten by the
+// master, whatever they hold, new ones become free ones, and others keep their
+// instances. A description that cannot be understood is ErrServer.
 func (c *Computer) UpdateConfiguration(ctx context.Context, xml []byte) error {
 	_, err := c.client.post(ctx, call{
 		op: "update configuration", path: "loadComputerConfigurationFromXML",

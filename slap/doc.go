@@ -104,7 +104,10 @@
 //     and reports [ComputerPartition.Destroyed]; the master then frees the
 //     partition. If the instance has children, they are wanted destroyed first,
 //     and the report has to be repeated until they are gone: agents report at each
-//     of their passes, so that a tree dies from its leaves.
+//     of their passes, so that a tree dies from its leaves. An instance is gone
+//     when [OpenOrder.Information] does not find it. To request it destroyed once
+//     more then is a mistake: a stand-alone master finds a place for it anew, until
+//     the next pass, or none ([ErrNotFound]).
 //
 // Software releases end likewise: Supply with [StateDestroyed], then
 // [SoftwareRelease.Destroyed].
@@ -144,14 +147,16 @@
 // between them and Go types.
 //
 // To the parameters that were requested the master adds its own, and hides what
-// is called the same: ip_list, full_ip_list, instance_title,
-// root_instance_title, slap_computer_id, slap_computer_partition_id,
-// slap_software_release_url, slap_software_type, slave_instance_list and
-// timestamp. They have getters: [ComputerPartition.IPList],
+// is called the same: ip_list, full_ip_list, full_address_list, instance_title,
+// root_instance_title, root_instance_short_title, slap_computer_id,
+// slap_computer_partition_id, slap_software_release_url, slap_software_type,
+// slave_instance_list and timestamp. [Parameters.Requested] leaves them out. They
+// have getters: [ComputerPartition.IPList],
 // [ComputerPartition.Title], [ComputerPartition.Type] and so on.
 //
 // A filter says where an instance may be: computer_guid names a computer,
-// instance_guid the host of a shared instance, and a real master knows others.
+// instance_guid the host of a shared instance, and a real master knows others, such
+// as partition_type. A master ignores what it does not know.
 //
 // Programs need not see any of this. [Parameters.Decode] fills a struct from
 // either serialisation and from what a master made of the values;
@@ -166,6 +171,13 @@
 // their errors tell what was missing in the end; [WaitReady] does it for
 // anything. [Computer.Watch] tells what changes on a computer, and [Changes]
 // compares two looks at it, of which one may be from an earlier run.
+//
+// A program release requests, looks, and ends, without waiting: the agent processes
+// few partitions at a time, that of the reference one, and what it would wait for
+// may be next. If something is missing yet, it ends with an error or leaves a
+// promise that fails: then the agent starts it again in its next pass. Masters since
+// 1.26 also have it processed again as soon as one of its instances publishes. The
+// end of what it wrote before it failed is what the agent reports to the master.
 //
 // # On the wire
 //
@@ -362,7 +374,7 @@
 //     then replace the parameters of a shared instance by those of its host. On a
 //     partition that was never read, parameters are empty and there is no software
 //     release.
-//   - connection parameters as JSON: ComputerPartition.ConnectionParameter finds
+//   - connection parameters as JSON: [ComputerPartition.ConnectionParameter] finds
 //     what an instance published in "_". The model has only "_" itself.
 //   - null texts: a text that the master does not tell is empty.
 //   - unknown partitions: a partition without identifiers sends nothing, and is
@@ -372,7 +384,7 @@
 //     a program that wants that ignores the error.
 //   - missing arguments: a software release without a URL or computer, a product
 //     without a name, a supply without a URL, and a request without a software
-//     release or a reference are ErrNotFound without a request. The model has
+//     release or a reference are [ErrNotFound] without a request. The model has
 //     NameError, AttributeError and others for some of them and sends the others:
 //     an instance of no software release then fills a partition for nothing, and
 //     one without a name breaks the list of instances of the model's masters.
@@ -396,10 +408,11 @@
 // # From the documentation to Go
 //
 // The interfaces of the documentation have their names here, and each of their
-// methods is one of Go. What has arguments that may be left out is several.
+// methods is one of Go. What has arguments that may be left out is several. The
+// arguments are in the next section.
 //
 //	slap
-//	  initializeConnection                        New
+//	  initializeConnection                        New, WithKeyPair
 //	  registerComputer                            Client.Computer
 //	  registerComputerPartition                   Client.ComputerPartition, Client.PartitionReference
 //	  registerSoftwareRelease                     Client.SoftwareRelease
@@ -486,4 +499,42 @@
 //	  getComputerNews                             Computer.News
 //	  getComputerPartitionNews                    ComputerPartition.News
 //	  getInstanceNews                             Instance.News
+//
+// # Arguments and results
+//
+// The arguments of the documentation, by their names there:
+//
+//	authentification_key        WithKeyPair and relatives; or user and password in the URL
+//	computer_guid               the identifier of a computer; in filter_kw the key of that name
+//	computer_partition_list     the report itself, see below
+//	computer_reference          the title for RequestComputer
+//	configuration_xml           the text for UpdateConfiguration
+//	connection_dict             the Parameters for SetConnectionParameters
+//	error_log, log              the text for ReportError and Bang
+//	filter_kw                   Request.Filter
+//	instance_reference_list     the references for SetRelatedInstances
+//	key                         the name for InstanceParameter and ConnectionParameter
+//	partition_id                the identifier for Client.ComputerPartition
+//	partition_parameter_kw      Request.Parameters
+//	partition_reference         Request.Reference, the reference for Information, the new name for Rename
+//	shared                      Request.Shared
+//	slapgrid_uri                the URL for New
+//	slave_reference             the shared reference for methods with Shared in their names
+//	software_product_reference  the product for SoftwareReleasesOfProduct
+//	software_release            Request.SoftwareRelease, the URL for Supply and Client.SoftwareRelease
+//	software_release_url        the URL for SoftwareReleasesLike
+//	software_type               Request.SoftwareType
+//	usage_log                   the text for SetUsage
+//
+// Request.State and the state for Supply are arguments of the library only.
+//
+// Dictionaries with keys that are fixed are structs: [Status] with user, created_at
+// and text, [Certificate] with key and certificate. Those of getComputerDict and
+// getOpenOrderDict are lists in the order of their keys. getFullHostingIpAddressList
+// gives addresses; what the documentation says of it belongs to getStatus.
+// getConnectionParameter gives a text, and getInstanceParameter the value as it is.
+//
+// reportUsage takes a list of partitions in the documentation, and the report in
+// both models and here. tio.Aggregate makes it of what [ComputerPartition.Usage]
+// keeps for each.
 package slap

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -150,6 +151,28 @@ func TestEveryDocumentedMethodIsHere(t *testing.T) {
 		}
 	}
 	require.True(t, s.names["ISlap"])
+}
+
+// TestEveryDocumentedArgumentIsHere compares the arguments of the documentation of
+// the reference with what the documentation of this package says of them.
+func TestEveryDocumentedArgumentIsHere(t *testing.T) {
+	s := readSource(t)
+	row := regexp.MustCompile(`(?m)^\t([\w, ]+?) {2,}\S`)
+	var told []string
+	for _, m := range row.FindAllStringSubmatch(s.section(t, "Arguments and results"), -1) {
+		told = append(told, strings.Split(m[1], ", ")...)
+	}
+	interfaces, _, _ := strings.Cut(fixture(t, "documented.txt"), "# What the library has besides")
+	documented := map[string]bool{}
+	for line := range strings.Lines(interfaces) {
+		_, arguments, _ := strings.Cut(strings.TrimSpace(line), "(")
+		for argument := range strings.SplitSeq(strings.TrimSuffix(arguments, ")"), ", ") {
+			if argument != "" {
+				documented[argument] = true
+			}
+		}
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), told)
 }
 
 // TestEveryCallIsInTheTable compares the table of calls in the package

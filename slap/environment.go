@@ -76,6 +76,9 @@ func (e Environment) Options() []Option {
 // that partition are noted in the request journal, on which it depends that
 // instances no longer requested are unlinked. Options given here come after
 // those of the environment.
+//
+// A variable that is missing is ErrNotFound; other errors are those of [New] and
+// [Client.ComputerPartition].
 func PartitionFromEnvironment(ctx context.Context, environ []string, opts ...Option) (*Client, *ComputerPartition, error) {
 	e := ParseEnvironment(environ)
 	for _, needed := range []struct{ name, value string }{

@@ -17,9 +17,10 @@ type Instance struct {
 	Reference string
 	// SoftwareRelease is the URL of its software release.
 	SoftwareRelease string
-	// SoftwareType is its kind, empty if the master does not tell.
+	// SoftwareType is its kind, empty in lists and if the master does not tell.
 	SoftwareType string
-	// State is the wanted state, in the words of the master; empty in lists.
+	// State is the wanted state, in the words of the master: the stand-alone one
+	// of 1.6.10 says busy of all. It is empty in lists.
 	State State
 	// Shared tells that it is a share of another instance.
 	Shared bool
@@ -62,7 +63,9 @@ type ComputerInformation struct {
 
 // HateoasURL returns the address of the HATEOAS interface of the master: the
 // one set by WithHateoasURL, or else the master's answer (getHateoasUrl), which
-// is remembered. It is ErrNotFound if there is neither.
+// is remembered. It is ErrNotFound if there is neither, as with stand-alone masters;
+// calls that need the interface then look for it at the URL of the master followed
+// by hateoas.
 func (c *Client) HateoasURL(ctx context.Context) (string, error) {
 	const op = "hateoas URL"
 	if c.hateoasURL != "" {
@@ -92,7 +95,7 @@ func (c *Client) HateoasURL(ctx context.Context) (string, error) {
 }
 
 // OpenOrders returns the root instances, sorted by reference
-// (getOpenOrderDict).
+// (getOpenOrderDict). [OpenOrder.Information] tells more of each.
 func (c *Client) OpenOrders(ctx context.Context) ([]*Instance, error) {
 	rows, err := c.search(ctx, "list of instances", treeTypes, "", "title", "url_string")
 	if err != nil {

@@ -3,7 +3,8 @@ package slap
 import "context"
 
 // The interfaces of the documentation, one to one. Code that is to be tested
-// with doubles takes them; this package returns its concrete types. Methods
+// with doubles takes them; this package returns its concrete types, and a double
+// gets those from a client whose master is a handler (package slaptest). Methods
 // with a context talk to the master, the others never do. All may be called
 // by several goroutines at once. A failed call leaves the object as it was; which
 // calls may be made again is in the package documentation. Each method is
@@ -97,6 +98,7 @@ type ISlap interface {
 	OpenOrders(ctx context.Context) ([]*Instance, error)
 	Computers(ctx context.Context) ([]*ComputerInformation, error)
 	SoftwareReleasesOfProduct(ctx context.Context, product string) ([]string, error)
+	SoftwareReleasesLike(ctx context.Context, softwareRelease string) ([]string, error)
 }
 
 var (

@@ -204,8 +204,9 @@ func WithUserAgent(s string) Option {
 }
 
 // WithHateoasURL sets the address of the HATEOAS interface. Without it the
-// master is asked for it when it is needed; a stand-alone master does not know
-// it: there it is the master's URL followed by hateoas. Empty means unset.
+// master is asked for it when it is needed; a stand-alone master does not know it,
+// and then it is looked for at the master's URL followed by hateoas. Empty means
+// unset.
 func WithHateoasURL(url string) Option {
 	return func(c *config) error { c.hateoasURL = url; return nil }
 }

@@ -20,9 +20,9 @@ import (
 // value. Their errors name the parameter and the types, never the value.
 type Parameters map[string]any
 
-// String returns the parameter as text: text itself, and for numbers and
-// booleans their Python notation. It is false if the parameter is missing or
-// null. [Parameters.Text] says the same with an error.
+// String returns the parameter as text: text itself, and everything else in its
+// Python notation. It is false if the parameter is missing or null.
+// [Parameters.Text] says the same with an error.
 func (p Parameters) String(key string) (string, bool) {
 	v, ok := p[key]
 	if !ok || v == nil {

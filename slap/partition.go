@@ -67,7 +67,7 @@ func (p *ComputerPartition) State() (State, error) {
 }
 
 // Type returns the software type of the instance (getType). It is ErrNotReady
-// if there is none, as on a free partition.
+// if there is none, as on a free partition: see SoftwareRelease, which tells one.
 func (p *ComputerPartition) Type() (string, error) {
 	s := p.snapshot.Load()
 	return s.known("software type", s.text("slap_software_type"))

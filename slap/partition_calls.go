@@ -107,8 +107,9 @@ func (p *ComputerPartition) setConnection(ctx context.Context, c Parameters, sha
 
 // SetRelatedInstances tells the master which instances this one has requested
 // (setComputerPartitionRelatedInstanceList), so that those it no longer
-// requests are unlinked. The stand-alone master of the reference does not
-// offer this: ErrNotFound.
+// requests are unlinked. The agent does it after each run of a program release that
+// ends well, with what the request journal lists, so that programs need not. The
+// stand-alone master of the reference does not offer this: ErrNotFound.
 func (p *ComputerPartition) SetRelatedInstances(ctx context.Context, references []string) error {
 	const op = "set related instances"
 	if references == nil {
@@ -122,7 +123,8 @@ func (p *ComputerPartition) SetRelatedInstances(ctx context.Context, references 
 }
 
 // Certificate returns the TLS certificate of the instance, and its key
-// (getCertificate). From stand-alone masters both are empty.
+// (getCertificate). From stand-alone masters both are empty. A real master that has
+// no instance there answers ErrNotFound.
 func (p *ComputerPartition) Certificate(ctx context.Context) (Certificate, error) {
 	const op = "partition certificate"
 	v, err := p.get(ctx, op, "getComputerPartitionCertificate")

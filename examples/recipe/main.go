@@ -11,7 +11,9 @@
 // run at any time, and always asks for the same: the master makes one database,
 // however often it is asked. While the database has published nothing, the
 // root instance has nothing to publish either; as soon as it does, the master
-// has the root instance processed again.
+// has the root instance processed again. Masters older than 1.26 do not: for them a
+// program ends with an error instead, or leaves a promise that fails, as webrelease
+// does, so that the agent runs it again in its next pass.
 //
 // To use it, build it as software/instantiate of a release; to see it at work,
 // with services, promises and all that belongs to a partition, run
