@@ -26,10 +26,12 @@ const (
 const fetchTimeout = 30 * time.Second
 
 // ErrUndeclared is a software release that is a directory of programs and
-// declares nothing, as it may.
+// declares nothing, or a software type without the JSON schema asked for. Both are
+// allowed.
 var ErrUndeclared = errors.New("the software release has no schema")
 
-// ErrForeign is a document that is not at the origin of the software release.
+// ErrForeign is a document that is neither at the origin of the software release
+// nor at one of Loader.Origins.
 var ErrForeign = errors.New("the document is at another origin than the software release")
 
 // LoadError is a document that cannot be read.
@@ -182,7 +184,7 @@ func (r *reading) open(u *url.URL) (io.ReadCloser, error) {
 func (r *reading) openFile(name string) (io.ReadCloser, error) {
 	files := r.loader.Files
 	if files == nil {
-		return nil, errors.New("no files are read")
+		return nil, errors.New("no files are read: the loader has no Files")
 	}
 	info, err := fs.Stat(files, name)
 	if err != nil {

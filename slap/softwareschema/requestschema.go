@@ -9,10 +9,10 @@ import (
 // RequestSchema returns the JSON schema of what the type declares for requests,
 // for a program that makes a form of it. It is the document as it is: what it
 // refers to in other documents is not included. What cannot be read, or is not
-// JSON, is a [LoadError].
+// JSON, is a [LoadError]; a type without one is [ErrUndeclared].
 func (t *Type) RequestSchema(ctx context.Context) (json.RawMessage, error) {
 	if t.Request == "" {
-		return nil, errNoRequest
+		return nil, undeclaredError{t.ID, "request"}
 	}
 	data, err := t.documents.begin(ctx).read(t.Request)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/slapos/slapos-go/slap"
 )
@@ -82,7 +83,7 @@ type declaration struct {
 func parse(data []byte, base *url.URL) (*Schema, error) {
 	var d declaration
 	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, err
+		return nil, declarationError(err)
 	}
 	s := &Schema{URL: base.Redacted(), Name: d.Name, Description: d.Description, Serialisation: d.Serialisation}
 	for id, entry := range d.Types {
@@ -109,6 +110,19 @@ func parse(data []byte, base *url.URL) (*Schema, error) {
 	return s, nil
 }
 
+// declarationError tells what is wrong with a declaration in its own terms.
+func declarationError(err error) error {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err
+	}
+	got, _, _ := strings.Cut(e.Value, " ") // a number follows
+	if e.Field == "" {
+		return fmt.Errorf("the declaration is not an object but of the type %s", got)
+	}
+	return fmt.Errorf("%s in the declaration cannot be of the type %s", e.Field, got)
+}
+
 // resolve returns a reference as an absolute URL; the empty one stays empty.
 func resolve(base *url.URL, reference string) (string, error) {
 	if reference == "" {
@@ -121,7 +135,9 @@ func resolve(base *url.URL, reference string) (string, error) {
 	return u.String(), nil
 }
 
-// Default returns the type that a menu offers first, nil if there are none.
+// Default returns the type that a menu offers first, nil if there are none. It need
+// not be the one called default, for which a request without a type asks: that is
+// Type("", false).
 func (s *Schema) Default() *Type {
 	if len(s.Types) == 0 {
 		return nil

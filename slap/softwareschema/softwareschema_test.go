@@ -199,7 +199,8 @@ func TestValidate(t *testing.T) {
 		site, err := s.Type("default", true)
 		require.NoError(t, err)
 		_, err = site.ValidateResponse(t.Context(), map[string]any{})
-		require.ErrorIs(t, err, errNoResponse)
+		require.ErrorIs(t, err, ErrUndeclared)
+		require.ErrorContains(t, err, `names no response schema`)
 	}
 }
 
@@ -259,7 +260,7 @@ func TestDocumentsThatCannotBeRead(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	for _, root := range []string{base, "/"} {
 		s := load(t, loader, root+"sr/software.cfg")
-		for name, want := range map[string]error{"lost": fs.ErrNotExist, "none": errNoRequest, "abroad": ErrForeign, "remote": ErrForeign} {
+		for name, want := range map[string]error{"lost": fs.ErrNotExist, "none": ErrUndeclared, "abroad": ErrForeign, "remote": ErrForeign} {
 			kind, err := s.Type(name, false)
 			require.NoError(t, err)
 			_, err = kind.ValidateRequest(t.Context(), map[string]any{})
@@ -371,4 +372,17 @@ func FuzzValidate(f *testing.F) {
 		require.NoError(t, err)
 		_, _ = s.Default().ValidateRequest(t.Context(), parameters)
 	})
+}
+
+func TestDeclarationsOfOtherFormsAreToldInTheirTerms(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`:                    "the declaration is not an object but of the type array",
+		`{"software-type": 3}`:  "software-type in the declaration cannot be of the type number",
+		`{"name": ["hunter2"]}`: "name in the declaration cannot be of the type array",
+	} {
+		loader := Loader{Files: fstest.MapFS{"sr/software.cfg.json": {Data: []byte(text)}}}
+		_, err := loader.Load(t.Context(), "/sr/software.cfg")
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "Go value")
+	}
 }

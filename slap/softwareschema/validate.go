@@ -30,31 +30,36 @@ type Finding struct {
 // String returns path and message.
 func (f Finding) String() string { return f.Path + ": " + f.Message }
 
-// errNoRequest and errNoResponse are entries that declare no schema.
-var (
-	errNoRequest  = errors.New("the software type names no request schema")
-	errNoResponse = errors.New("the software type names no response schema")
-)
+// undeclaredError is an entry that declares no schema for requests or responses.
+// It is ErrUndeclared.
+type undeclaredError struct{ id, what string }
+
+func (e undeclaredError) Error() string {
+	return fmt.Sprintf("the software type %q names no %s schema", e.id, e.what)
+}
+
+func (undeclaredError) Is(target error) bool { return target == ErrUndeclared }
 
 // ValidateRequest checks parameters against what the type declares for requests,
 // reading the JSON schema first. They are a struct or a map before encoding, or
 // Parameters in the serialisation of the type; for those of an instance see
-// [slap.Parameters.Requested]. A top-level key $schema is left
-// out. What is wrong are findings, ordered by path; an error tells that it could not be checked,
-// and is a [LoadError] if a document could not be read.
+// [slap.Parameters.Requested]. A top-level key $schema is left out. What is wrong
+// are findings, ordered by path; an error tells that it could not be checked: it is
+// a [LoadError] if a document could not be read, and [ErrUndeclared] if the type
+// declares no schema, which is no fault.
 func (t *Type) ValidateRequest(ctx context.Context, parameters any) ([]Finding, error) {
-	return t.validate(ctx, t.Request, errNoRequest, parameters)
+	return t.validate(ctx, t.Request, "request", parameters)
 }
 
 // ValidateResponse checks connection parameters against what the type declares
 // to publish, like ValidateRequest.
 func (t *Type) ValidateResponse(ctx context.Context, parameters any) ([]Finding, error) {
-	return t.validate(ctx, t.Response, errNoResponse, parameters)
+	return t.validate(ctx, t.Response, "response", parameters)
 }
 
-func (t *Type) validate(ctx context.Context, address string, undeclared error, parameters any) ([]Finding, error) {
+func (t *Type) validate(ctx context.Context, address, what string, parameters any) ([]Finding, error) {
 	if address == "" {
-		return nil, undeclared
+		return nil, undeclaredError{t.ID, what}
 	}
 	value, err := t.value(parameters)
 	if err != nil {
