@@ -238,7 +238,11 @@ func (m *master) allocate(t store.Tx, q instanceRequest, by asker) (*store.Parti
 	}
 	p, err := t.FirstFree(c)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, lacking(nothingFree, "No free partition on computer %q for %q: destroy an instance there, or format it with more partitions", c.Reference, q.Reference)
+		hint := "destroy an instance there, or format it with more partitions"
+		if q.filterText("computer_guid") == "" {
+			hint += "; requests for another computer name it in their filter (computer_guid)"
+		}
+		return nil, lacking(nothingFree, "No free partition on computer %q for %q: %s", c.Reference, q.Reference, hint)
 	}
 	if err != nil {
 		return nil, err

@@ -2,7 +2,9 @@ package slap
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 )
@@ -56,7 +58,7 @@ func (c *Client) TreeInstances(ctx context.Context, reference string) ([]*TreeIn
 		"getConnectionXmlAsDict", "SoftwareInstance_getNewsDict",
 	})
 	if err != nil {
-		return nil, err
+		return nil, unoffered(err)
 	}
 	var all []*TreeInstance
 	for _, row := range rows {
@@ -67,6 +69,14 @@ func (c *Client) TreeInstances(ctx context.Context, reference string) ([]*TreeIn
 		all = append(all, i)
 	}
 	return all, nil
+}
+
+// unoffered says of the refusal of a list why it likely is.
+func unoffered(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusBadRequest {
+		e.Hint = "stand-alone masters have no such list; slap.Computer tells what a computer has"
+	}
+	return err
 }
 
 func (r row) treeInstance() (*TreeInstance, error) {
@@ -115,7 +125,7 @@ func (c *Client) SoftwareInstallations(ctx context.Context, computerGUID string)
 	rows, err := c.searchAll(ctx, op, root, query,
 		[]string{"uid", "relative_url", "url_string", "SoftwareInstallation_getNewsDict"})
 	if err != nil {
-		return nil, err
+		return nil, unoffered(err)
 	}
 	var all []*SoftwareInstallation
 	for _, row := range rows {

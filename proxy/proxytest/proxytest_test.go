@@ -80,3 +80,26 @@ func TestMasterAroundAClient(t *testing.T) {
 	require.ErrorContains(t, m.Node("computer", nil).Format(t.Context(), -1), "-1 partitions")
 	require.NoError(t, m.Close())
 }
+
+// Who starts with a computer of another name is told why nothing is found.
+func TestWhatIsMissingIsTold(t *testing.T) {
+	m := proxytest.New(t)
+	m.Format(t, "node1", 1)
+	request := slap.Request{SoftwareRelease: release, Reference: "svc"}
+	_, err := m.Client.OpenOrder().Request(t.Context(), request)
+	require.ErrorIs(t, err, slap.ErrNotFound)
+	require.ErrorContains(t, err, "computer_guid")
+	request.Filter = slap.Parameters{"computer_guid": "node1"}
+	_, err = m.Client.OpenOrder().Request(t.Context(), request)
+	require.NoError(t, err)
+	request.Reference = "another"
+	_, err = m.Client.OpenOrder().Request(t.Context(), request)
+	require.ErrorIs(t, err, slap.ErrNotFound)
+	require.NotContains(t, err.Error(), "computer_guid")
+
+	_, err = m.Client.TreeInstances(t.Context(), "svc")
+	require.ErrorIs(t, err, slap.ErrServer)
+	require.ErrorContains(t, err, "stand-alone masters have no such list")
+	_, err = m.Client.SoftwareInstallations(t.Context(), "node1")
+	require.ErrorContains(t, err, "stand-alone masters have no such list")
+}
