@@ -41,14 +41,11 @@ func TestProgram(t *testing.T) {
 // be broken, and a client on that line. The client may be used in a bubble of
 // synctest, where pauses take no time.
 func site(t *testing.T) (*slaptest.Transport, *slap.Client) {
-	server, err := proxy.Open(t.Context(), proxy.MemoryDatabase, proxy.WithComputerID("node1"))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	line := slaptest.New(slaptest.Handler(server))
-	client, err := slap.New("http://localhost/", slap.WithTransport(line))
+	master := proxytest.NewInProcess(t, proxy.WithComputerID("node1"))
+	line := slaptest.New(slaptest.Handler(master.Server))
+	client, err := slap.New(master.URL, slap.WithTransport(line))
 	require.NoError(t, err)
 
-	master := &proxytest.Master{Client: client, Server: server}
 	master.Format(t, "node1", 1)
 	_, err = client.OpenOrder().Request(t.Context(), slap.Request{
 		SoftwareRelease: oldRelease, Reference: "my-site", Parameters: slap.Parameters{"title": "Hello"},

@@ -17,7 +17,7 @@
 //
 // Each master is empty at first, and knows nothing of others, so that tests may
 // run in parallel. Package slap/slaptest breaks the line between a program and
-// its master.
+// its master. In a bubble of testing/synctest use [NewInProcess].
 package proxytest
 
 import (
@@ -31,6 +31,7 @@ import (
 
 	"github.com/slapos/slapos-go/proxy"
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slap/slaptest"
 )
 
 // Master is a running master with an empty database in memory. It may be used
@@ -39,7 +40,7 @@ import (
 // A test that starts its master in another way may make one around a client of
 // it, &Master{Client: client}: Format, Supply and Node need no more.
 type Master struct {
-	// URL is its address, with a final slash.
+	// URL is its address, with a final slash; see NewInProcess.
 	URL string
 	// Client calls it. Its HATEOAS address is set.
 	Client *slap.Client
@@ -58,12 +59,37 @@ func New(tb testing.TB, opts ...proxy.Option) *Master {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	m.closeWith(tb)
+	return m
+}
+
+// NewInProcess is [New] without a socket: Client calls Server, and URL is for other
+// clients with the transport slaptest.Handler(Server). A test in a bubble of
+// testing/synctest starts its master so, in the bubble: with New it hangs, because
+// time does not pass there while a goroutine waits for a socket, and a master from
+// outside must not be called at all.
+func NewInProcess(tb testing.TB, opts ...proxy.Option) *Master {
+	tb.Helper()
+	server, err := proxy.Open(context.Background(), proxy.MemoryDatabase, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	m := &Master{URL: "http://localhost/", Server: server, stop: sync.OnceValue(server.Close)}
+	m.closeWith(tb)
+	m.Client, err = slap.New(m.URL, slap.WithHateoasURL(m.URL+"hateoas/"), slap.WithTransport(slaptest.Handler(server)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// closeWith closes the master when a test ends.
+func (m *Master) closeWith(tb testing.TB) {
 	tb.Cleanup(func() {
 		if err := m.Close(); err != nil {
 			tb.Error(err)
 		}
 	})
-	return m
 }
 
 // Start is [New] where there is no test, as in examples and in TestMain. Close

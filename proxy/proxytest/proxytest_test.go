@@ -2,11 +2,14 @@ package proxytest_test
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/slapos/slapos-go/proxy/proxytest"
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slap/slaptest"
 )
 
 const release = "http://sr.example/software.cfg"
@@ -102,4 +105,20 @@ func TestWhatIsMissingIsTold(t *testing.T) {
 	require.ErrorContains(t, err, "stand-alone masters have no such list")
 	_, err = m.Client.SoftwareInstallations(t.Context(), "node1")
 	require.ErrorContains(t, err, "stand-alone masters have no such list")
+}
+
+func TestInABubbleTimeTakesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := proxytest.NewInProcess(t)
+		m.Format(t, "computer", 1)
+		_, err := m.Client.OpenOrders(t.Context())
+		require.NoError(t, err)
+		line := slaptest.New(slaptest.Handler(m.Server), slaptest.Delay(30*time.Second))
+		client, err := slap.New(m.URL, slap.WithTransport(line))
+		require.NoError(t, err)
+		start := time.Now()
+		_, err = client.Computer("computer").Partitions(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 30*time.Second, time.Since(start))
+	})
 }

@@ -29,7 +29,9 @@
 //
 // A client pauses between the attempts of a read, and waits for what is not
 // ready. In a test, switch the former off with slap.WithRetry(0), or run the
-// test in a bubble of package testing/synctest, where pauses take no time.
+// test in a bubble of package testing/synctest, where pauses take no time. The
+// master then is a handler that is made in the bubble, as proxytest.NewInProcess
+// does: a bubble with sockets never ends.
 //
 // Package proxy/proxytest starts a master in memory; the example shows both
 // together.
