@@ -107,7 +107,9 @@ func PartitionFromEnvironment(ctx context.Context, environ []string, opts ...Opt
 
 // InstanceFile is the content of the file that SLAPOS_INSTANCE_FILE names: what
 // the agent knew of the instance when it started the program. A program that
-// needs nothing else from the master reads it without a connection.
+// needs nothing else from the master reads it without a connection. The fields
+// are what the methods of [ComputerPartition] with these names return, but for
+// those with comments.
 type InstanceFile struct {
 	Version            int                  `json:"version"`
 	MasterURL          string               `json:"master_url"`
@@ -119,11 +121,11 @@ type InstanceFile struct {
 	SoftwareReleaseURL string               `json:"software_release_url"`
 	SoftwareType       string               `json:"software_type"`
 	RequestedState     State                `json:"requested_state"`
-	Timestamp          any                  `json:"timestamp"`
-	Parameters         Parameters           `json:"parameters"`
-	IPv4               []string             `json:"ipv4"`
+	Timestamp          any                  `json:"timestamp"`  // a text from this agent, see ComputerPartition.Timestamp; others may write a number or null
+	Parameters         Parameters           `json:"parameters"` // without those that masters add
+	IPv4               []string             `json:"ipv4"`       // the addresses of IPList, without names
 	IPv6               []string             `json:"ipv6"`
-	IPList             [][2]string          `json:"ip_list"`
+	IPList             [][2]string          `json:"ip_list"` // name and address of each
 	SharedInstances    []InstanceFileShared `json:"shared_instances"`
 }
 

@@ -44,6 +44,9 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 		if wait, ok := retryAfter(response, time.Now()); ok {
 			e.Hint = fmt.Sprintf("the master is busy or not ready; it asks to try again after %v", wait)
 		}
+	case http.StatusInternalServerError:
+		e.Kinds = []error{ErrServer}
+		e.Hint = "the master's log has the reason; a stand-alone one of slapos.core answers so for what it does not know"
 	default:
 		e.Kinds = []error{ErrServer}
 	}

@@ -95,9 +95,12 @@ func readPartition(ctx context.Context, p *slap.ComputerPartition) (partition, e
 }
 
 // statusText returns the text of a status, "unknown" from masters that keep
-// none.
+// none: those of the reference answer 404 or "Not implemented.".
 func statusText(s slap.Status, err error) (string, error) {
-	if errors.Is(err, slap.ErrNotFound) || err == nil && strings.Contains(s.Text, "no data found") {
+	if errors.Is(err, slap.ErrNotFound) {
+		return "unknown", nil
+	}
+	if err == nil && (strings.Contains(s.Text, "no data found") || s.Text == "Not implemented.") {
 		return "unknown", nil
 	}
 	return s.Text, err

@@ -114,3 +114,23 @@ func TestHowItEnds(t *testing.T) {
 	require.Equal(t, notAllIsKnown, code)
 	require.Contains(t, problems, "could not connect")
 }
+
+// Masters that keep no status say so in several ways.
+func TestStatusThatIsNotKept(t *testing.T) {
+	for _, test := range []struct {
+		status slap.Status
+		err    error
+		want   string
+	}{
+		{slap.Status{Text: "#access fine"}, nil, "#access fine"},
+		{slap.Status{Text: "#error no data found for node1"}, nil, "unknown"},
+		{slap.Status{Text: "Not implemented."}, nil, "unknown"},
+		{slap.Status{}, slap.ErrNotFound, "unknown"},
+	} {
+		text, err := statusText(test.status, test.err)
+		require.NoError(t, err)
+		require.Equal(t, test.want, text)
+	}
+	_, err := statusText(slap.Status{}, slap.ErrServer)
+	require.ErrorIs(t, err, slap.ErrServer)
+}
