@@ -29,8 +29,9 @@ type Request struct {
 	// Filter restricts where the instance may be: for example computer_guid
 	// or, for a shared instance, instance_guid. nil means anywhere.
 	Filter Parameters
-	// State is the wanted state; empty leaves it to the master, which means
-	// started for a new instance.
+	// State is the wanted state: StateStarted, StateStopped or StateDestroyed. A
+	// stand-alone master takes any other text too, which no agent understands.
+	// Empty leaves it to the master, which means started for a new instance.
 	State State
 }
 

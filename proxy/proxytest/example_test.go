@@ -2,11 +2,13 @@ package proxytest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"testing"
 	"time"
 
+	"github.com/slapos/slapos-go/proxy"
 	"github.com/slapos/slapos-go/proxy/proxytest"
 	"github.com/slapos/slapos-go/slap"
 )
@@ -76,6 +78,45 @@ func ExampleNode() {
 	// Output:
 	// map[url:http://slappart0.COMP-1.example/] #access Instance correctly started
 	// partition: no software release for partition slappart0
+}
+
+// A program that destroys an instance waits until the master knows it no more.
+func ExampleNode_Pass() {
+	ctx := context.Background()
+	master, err := proxytest.Start(proxy.WithComputerID("COMP-1"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer master.Close()
+	node := master.Node("COMP-1", nil)
+	if err := node.Format(ctx, 1); err != nil {
+		log.Fatal(err)
+	}
+	order := master.Client.OpenOrder()
+	request := slap.Request{SoftwareRelease: "https://example.org/web/software.cfg", Reference: "my-site"}
+	for _, state := range []slap.State{slap.StateStarted, slap.StateDestroyed} {
+		request.State = state
+		if _, err := order.Request(ctx, request); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	_, err = slap.WaitReady(ctx, func(ctx context.Context) (*slap.Instance, error) {
+		instance, err := order.Information(ctx, request.Reference)
+		if err == nil {
+			err = fmt.Errorf("%s is still there, wanted %s: %w", instance.Reference, instance.State, slap.ErrNotReady)
+		}
+		return instance, err
+	}, slap.Interval(time.Millisecond, time.Second), slap.OnWait(func(missing error, _ time.Duration) {
+		fmt.Println(missing)
+		if err := node.Pass(ctx); err != nil {
+			log.Fatal(err)
+		}
+	}))
+	fmt.Println("gone:", errors.Is(err, slap.ErrNotFound))
+	// Output:
+	// my-site is still there, wanted destroyed: not ready
+	// gone: true
 }
 
 // A node that is always at work, for programs that wait until something is
