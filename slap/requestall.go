@@ -60,7 +60,8 @@ func joinRequests(requests []Request, failures []error) error {
 
 // WaitRequestAll is RequestAll, repeated for the instances that are pending
 // until all are allocated. If other requests fail it returns at once, with their
-// errors only.
+// errors only. It does not wait for what instances publish: who needs that calls
+// WaitConnectionParameters for each, in goroutines of its own.
 func WaitRequestAll(ctx context.Context, r IRequester, requests []Request, limit int, opts ...WaitOption) ([]*ComputerPartition, error) {
 	parts := make([]*ComputerPartition, len(requests))
 	_, err := WaitReady(ctx, func(ctx context.Context) (struct{}, error) {
