@@ -1,6 +1,7 @@
 package slap_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,9 +11,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/tio"
 )
 
 // connect returns a client of a master of its own, and what ends both.
@@ -193,4 +196,45 @@ func ExampleWaitReady() {
 	}, slap.Interval(time.Millisecond, time.Millisecond))
 	fmt.Println(answer, err)
 	// Output: ready after 3 <nil>
+}
+
+// A node reports what its partitions used: each report is checked, and all of them
+// become one journal.
+func ExampleComputer_ReportUsage() {
+	client, done := connect()
+	defer done()
+
+	ctx := context.Background()
+	computer := client.Computer("COMP-7")
+	partitions, err := computer.Partitions(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// An agent reads this from a file in the partition.
+	partitions[0].SetUsage(`<consumption><movement><resource>disk</resource><reference>me</reference>` +
+		`<quantity>12.5</quantity><price>0.0</price><VAT/></movement></consumption>`)
+	partitions[1].SetUsage(`<consumption><movement><resource>disk</resource></movement></consumption>`)
+
+	var usages []tio.Usage
+	for _, p := range partitions {
+		id, err := p.ID()
+		if err != nil {
+			log.Fatal(err)
+		}
+		report, err := tio.ParseConsumption(strings.NewReader(p.Usage()))
+		if err != nil {
+			fmt.Printf("%s: %v\n", id, err)
+			continue
+		}
+		usages = append(usages, tio.Usage{Partition: id, Report: report})
+	}
+	journal := tio.Aggregate(computer.ID(), time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), usages)
+	var document bytes.Buffer
+	if err := tio.Encode(&document, journal); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(computer.ReportUsage(ctx, document.Bytes()))
+	// Output:
+	// slappart1: line 1, column 14: /consumption/movement[1]: movement lacks quantity, price, VAT (missing-element)
+	// <nil>
 }
