@@ -74,6 +74,7 @@ func TestUpgradeUnderFaults(t *testing.T) {
 				line, client := site(t)
 				line.Inject(fault)
 				require.NoError(t, upgrade(t.Context(), client, "my-site", newRelease))
+				require.Empty(t, line.Unused(), "the fault struck nothing")
 
 				line.Reset()
 				part, err := client.ComputerPartition(t.Context(), "node1", "slappart0")

@@ -19,6 +19,7 @@
 // call ended:
 //
 //	require.Len(t, line.CallsTo("requestComputerPartition"), 2)
+//	require.Empty(t, line.Unused()) // every fault struck
 //
 // Three faults come in pairs: [CutBefore] and [CutAfter], [Delay] and
 // [DelayAfter], [Status] and [StatusAfter]. Those ending in After let the master

@@ -169,7 +169,7 @@ func ofBody(name string, change func(*http.Response)) Fault {
 
 // When restricts the fault to calls for which a function returns true. It is
 // called for one call at a time, and is given what is known of a call before it
-// is sent.
+// is sent. It must not call the Transport, which waits for it.
 func (f Fault) When(condition func(Call) bool) Fault {
 	f.conditions = append(slices.Clip(f.conditions), condition)
 	return f

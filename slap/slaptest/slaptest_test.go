@@ -273,3 +273,15 @@ func TestOverASocket(t *testing.T) {
 	require.Equal(t, "he", body)
 	require.Equal(t, []string{"you"}, line.Calls()[1].Fields["name"])
 }
+
+func TestFaultsThatStruckNothingAreTold(t *testing.T) {
+	line := slaptest.New(slaptest.Handler(http.NotFoundHandler()),
+		slaptest.Delay(0).OnPath("supplySupply"), slaptest.Refuse().OnPath("suplySupply"), slaptest.CutBefore().Nth(2))
+	require.Equal(t, []string{"delayed before", "refused", "cut before"}, line.Unused())
+	client, err := slap.New("http://localhost/", slap.WithTransport(line))
+	require.NoError(t, err)
+	require.Error(t, client.Supply().Supply(t.Context(), "sr", "c", ""))
+	require.Equal(t, []string{"refused", "cut before"}, line.Unused())
+	line.Reset()
+	require.Empty(t, line.Unused())
+}

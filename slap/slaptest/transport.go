@@ -22,11 +22,12 @@ type Transport struct {
 	calls  []*Call
 }
 
-// injected is a fault of one transport, and the number of calls it would have
-// struck but for the conditions that count.
+// injected is a fault of one transport, the number of calls it would have struck
+// but for the conditions that count, and whether it struck one.
 type injected struct {
 	Fault
-	seen int
+	seen   int
+	struck bool
 }
 
 // New returns a transport that passes calls on to another, with faults. nil
@@ -75,6 +76,21 @@ func (t *Transport) CallsTo(name string) []Call {
 	return slices.DeleteFunc(t.Calls(), func(c Call) bool { return !c.isTo(name) })
 }
 
+// Unused returns the names of the faults that struck no call since they were added,
+// in that order. A test that wants none of them notices a condition that no call
+// meets, such as a path that is misspelt.
+func (t *Transport) Unused() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []string
+	for _, f := range t.faults {
+		if !f.struck {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // RoundTrip passes a call on, unless a fault strikes.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := readBody(r)
@@ -121,6 +137,7 @@ func (t *Transport) begin(r *http.Request, body []byte) (*Call, roundTrip) {
 		}
 		f.seen++
 		if f.counted == nil || f.counted(f.seen) {
+			f.struck = true
 			strike = f.act(strike)
 			call.Faults = append([]string{f.name}, call.Faults...)
 		}
