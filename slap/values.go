@@ -22,7 +22,8 @@ type NetworkAddress struct {
 }
 
 // RoutedAddress is an address of a partition with all that is needed to use it
-// in a network of its own.
+// in a network of its own: texts, as the computer reported them when it was
+// formatted.
 type RoutedAddress struct {
 	NetworkAddress
 
