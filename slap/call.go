@@ -53,7 +53,11 @@ func encode(fields []field) string {
 
 // marshalled returns a value as the text of a field.
 func marshalled(op, name string, v any) (string, error) {
-	data, err := marshal.Marshal(plain(v))
+	var data []byte
+	known, err := plainWithin(v, 0)
+	if err == nil {
+		data, err = marshal.Marshal(known)
+	}
 	if err != nil {
 		return "", unsendable(op, name, v, err)
 	}

@@ -1,6 +1,7 @@
 package slap
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -42,29 +43,51 @@ func (p Parameters) Clone() Parameters {
 	return maps.Clone(p)
 }
 
-// plain turns the types of this package into those the codec knows.
+// errDeep is a value that no codec can write, such as one that contains itself.
+var errDeep = fmt.Errorf("values nested more than %d deep", marshal.MaxDepth)
+
+// plain turns the types of this package into those the codecs know. What is nested
+// too deep stays as it is.
 func plain(v any) any {
-	switch v := v.(type) {
-	case Parameters:
-		return plainMap(v)
-	case map[string]any:
-		return plainMap(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, item := range v {
-			out[i] = plain(item)
-		}
-		return out
-	case State:
-		return string(v)
+	p, err := plainWithin(v, 0)
+	if err != nil {
+		return v
 	}
-	return v
+	return p
 }
 
-func plainMap(m map[string]any) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		out[k] = plain(v)
+// plainWithin is plain for a value inside others, and fails with errDeep.
+func plainWithin(v any, depth int) (any, error) {
+	if depth > marshal.MaxDepth {
+		return nil, errDeep
 	}
-	return out
+	switch v := v.(type) {
+	case Parameters:
+		return plainMap(v, depth)
+	case map[string]any:
+		return plainMap(v, depth)
+	case []any:
+		out := make([]any, len(v))
+		var err error
+		for i, item := range v {
+			if out[i], err = plainWithin(item, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case State:
+		return string(v), nil
+	}
+	return v, nil
+}
+
+func plainMap(m map[string]any, depth int) (map[string]any, error) {
+	out := make(map[string]any, len(m))
+	var err error
+	for k, v := range m {
+		if out[k], err = plainWithin(v, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

@@ -74,3 +74,33 @@ func FuzzPartition(f *testing.F) {
 		}
 	})
 }
+
+// TestValuesThatContainThemselves are sent and decoded by nobody, and bring nobody
+// down.
+func TestValuesThatContainThemselves(t *testing.T) {
+	endless := Parameters{}
+	endless["a"], endless["b"] = endless, []any{endless}
+	list := []any{nil, nil}
+	list[0], list[1] = list, list
+	c := client(t, "http://127.0.0.1:1/", WithRetry(0))
+	for name, p := range map[string]Parameters{"dictionary": endless, "list": {"list": list}} {
+		_, err := c.OpenOrder().Request(context60(t), Request{SoftwareRelease: "sr", Reference: "r", Parameters: p})
+		require.ErrorContains(t, err, "parameters cannot be sent: values nested more than 1000 deep", name)
+		for _, encode := range []func(any) (Parameters, error){EncodeParameters, EncodeJSONParameters} {
+			_, err = encode(p)
+			require.Error(t, err, name)
+		}
+		type nested struct {
+			A    *nested  `json:"a"`
+			B    []nested `json:"b"`
+			List []any    `json:"list"`
+		}
+		require.Error(t, p.Decode(&nested{}), name)
+		for _, key := range p.Keys() {
+			_, ok := p.String(key)
+			require.True(t, ok)
+			_, err = p.Int(key)
+			require.Error(t, err)
+		}
+	}
+}

@@ -256,6 +256,9 @@ func decodePlain(p Parameters, into any) error {
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return &ParameterError{Want: "a pointer to decode into", Got: fmt.Sprintf("%T", into)}
 	}
-	values := plainMap(p)
+	values, err := plainMap(p, 0)
+	if err != nil {
+		return &ParameterError{Key: "all", Want: "values that can be read", Got: err.Error()}
+	}
 	return assign("", values, target.Elem())
 }

@@ -136,7 +136,7 @@ var comparable = []cmp.Option{
 // standAlone returns parameters as they come back from a stand-alone master.
 func standAlone(t testing.TB, p Parameters) Parameters {
 	t.Helper()
-	text, err := instancexml.Encode(plainMap(p))
+	text, err := instancexml.Encode(plain(p).(map[string]any))
 	require.NoError(t, err)
 	back, err := instancexml.Decode(text)
 	require.NoError(t, err)

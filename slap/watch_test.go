@@ -37,7 +37,7 @@ func (l look) object(t testing.TB) string {
 	for _, p := range l.partitions {
 		o := marshal.NewObject(marshal.ClassComputerPartition, "C", p.partitionID)
 		o.State.Set("_computer_id", "C").Set("_partition_id", p.partitionID).Set("_requested_state", string(p.state)).
-			Set("_parameter_dict", plainMap(p.parameters)).Set("_connection_dict", plainMap(p.connection))
+			Set("_parameter_dict", plain(p.parameters).(map[string]any)).Set("_connection_dict", plain(p.connection).(map[string]any))
 		partitions.Items = append(partitions.Items, o)
 	}
 	o := marshal.NewObject(marshal.ClassComputer, "C")
