@@ -84,10 +84,16 @@ func unsendable(op, name string, v any, err error) error {
 }
 
 func (c *Client) get(ctx context.Context, k call) ([]byte, error) {
+	if err := c.made(k.op); err != nil {
+		return nil, err
+	}
 	return c.do(ctx, http.MethodGet, k)
 }
 
 func (c *Client) post(ctx context.Context, k call) ([]byte, error) {
+	if err := c.made(k.op); err != nil {
+		return nil, err
+	}
 	return c.do(ctx, http.MethodPost, k)
 }
 

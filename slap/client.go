@@ -59,9 +59,23 @@ func New(masterURL string, opts ...Option) (*Client, error) {
 	return c, nil
 }
 
+// made fails if the client was not made with New, but is a zero value or that of
+// one.
+func (c *Client) made(op string) error {
+	if c == nil || c.base == nil {
+		return notFound(op, "there is no master: the client was not made with slap.New")
+	}
+	return nil
+}
+
 // URL returns the address of the master, with a final slash and without
-// credentials.
-func (c *Client) URL() string { return c.base.String() }
+// credentials; it is empty if the client was not made with New.
+func (c *Client) URL() string {
+	if c.made("") != nil {
+		return ""
+	}
+	return c.base.String()
+}
 
 // Computer returns the computer with an identifier, known to the master or not
 // (registerComputer).

@@ -78,7 +78,7 @@ func newSnapshot(computer string, releases []*SoftwareRelease, partitions []*Com
 		s.releases[r.URI()] = r
 	}
 	for _, p := range partitions {
-		at := p.snapshot.Load()
+		at := p.told()
 		s.Partitions[at.partitionID] = at.mark()
 		s.instances[at.partitionID] = p
 	}

@@ -68,6 +68,9 @@ type ComputerInformation struct {
 // by hateoas.
 func (c *Client) HateoasURL(ctx context.Context) (string, error) {
 	const op = "hateoas URL"
+	if err := c.made(op); err != nil {
+		return "", err
+	}
 	if c.hateoasURL != "" {
 		return c.hateoasURL, nil
 	}

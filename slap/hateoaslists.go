@@ -169,7 +169,7 @@ func (c *Computer) News(ctx context.Context) (Status, error) {
 // none, as at the stand-alone master, its text is "#error no data found". An
 // unknown computer is ErrNotFound.
 func (p *ComputerPartition) News(ctx context.Context) (Status, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	if s.partitionID == "" {
 		return Status{}, notReady("partition", "the identifier is not known yet")
 	}

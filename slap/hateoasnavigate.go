@@ -185,6 +185,9 @@ type link struct {
 
 // hateoasRoot returns the root document, which is read once.
 func (c *Client) hateoasRoot(ctx context.Context, op string) (*hateoasRoot, error) {
+	if err := c.made(op); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	root := c.root
 	c.mu.Unlock()

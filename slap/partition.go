@@ -41,19 +41,28 @@ func newPartition(c *Client, s *snapshot) *ComputerPartition {
 	return p
 }
 
+// told returns what the master told, nothing if the partition was not made by a
+// Client.
+func (p *ComputerPartition) told() *snapshot {
+	if s := p.snapshot.Load(); s != nil {
+		return s
+	}
+	return &snapshot{}
+}
+
 // ID returns the identifier of the partition on its computer (getId).
 func (p *ComputerPartition) ID() (string, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	return s.known("identifier", s.partitionID)
 }
 
 // ComputerID returns the identifier of the computer.
-func (p *ComputerPartition) ComputerID() string { return p.snapshot.Load().computerID }
+func (p *ComputerPartition) ComputerID() string { return p.told().computerID }
 
 // InstanceGUID returns the identifier of the instance at the master
 // (getInstanceGuid). It is ErrNotReady if the master has not told it.
 func (p *ComputerPartition) InstanceGUID() (string, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	return s.known("instance guid", s.guid)
 }
 
@@ -61,7 +70,7 @@ func (p *ComputerPartition) InstanceGUID() (string, error) {
 // StateStopped or StateDestroyed. It is ErrNotReady if the master has not told
 // it.
 func (p *ComputerPartition) State() (State, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	state, err := s.known("requested state", string(s.state))
 	return State(state), err
 }
@@ -69,32 +78,32 @@ func (p *ComputerPartition) State() (State, error) {
 // Type returns the software type of the instance (getType). It is ErrNotReady
 // if there is none, as on a free partition: see SoftwareRelease, which tells one.
 func (p *ComputerPartition) Type() (string, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	return s.known("software type", s.text("slap_software_type"))
 }
 
 // Title returns the name under which the instance was requested (the parameter
 // instance_title), empty if the master has not told it.
-func (p *ComputerPartition) Title() string { return p.snapshot.Load().text("instance_title") }
+func (p *ComputerPartition) Title() string { return p.told().text("instance_title") }
 
 // RootTitle returns the title of the root instance of the tree (the parameter
 // root_instance_title), empty if the master has not told it.
 func (p *ComputerPartition) RootTitle() string {
-	return p.snapshot.Load().text("root_instance_title")
+	return p.told().text("root_instance_title")
 }
 
 // AccessStatus returns the latest access message of the instance, empty if
 // the master has not told any (getAccessStatus).
-func (p *ComputerPartition) AccessStatus() string { return p.snapshot.Load().accessStatus }
+func (p *ComputerPartition) AccessStatus() string { return p.told().accessStatus }
 
 // NeedModification tells whether the master holds the instance for changed.
-func (p *ComputerPartition) NeedModification() bool { return p.snapshot.Load().needModification }
+func (p *ComputerPartition) NeedModification() bool { return p.told().needModification }
 
 // SoftwareRelease returns the software release of the instance
 // (getSoftwareRelease). It is ErrNotFound if there is none, as on a free
 // partition.
 func (p *ComputerPartition) SoftwareRelease() (*SoftwareRelease, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	if s.release == nil {
 		return nil, notFound("partition", "no software release for partition %s", s.partitionID)
 	}
@@ -106,13 +115,13 @@ func (p *ComputerPartition) SoftwareRelease() (*SoftwareRelease, error) {
 // the master puts its own there: ip_list, slap_software_type, timestamp and
 // others.
 func (p *ComputerPartition) InstanceParameters() Parameters {
-	return p.snapshot.Load().parameters.Clone()
+	return p.told().parameters.Clone()
 }
 
 // InstanceParameter returns one parameter of the instance
 // (getInstanceParameter). It is ErrNotFound if it is missing.
 func (p *ComputerPartition) InstanceParameter(key string) (any, error) {
-	v, ok := p.snapshot.Load().parameters[key]
+	v, ok := p.told().parameters[key]
 	if !ok {
 		return nil, notFound("partition", "instance parameter %q not found", key)
 	}
@@ -124,13 +133,13 @@ func (p *ComputerPartition) InstanceParameter(key string) (any, error) {
 // fraction from a stand-alone one; empty if it has not told it. It serves to be
 // compared with an earlier one, as text.
 func (p *ComputerPartition) Timestamp() string {
-	return p.snapshot.Load().text("timestamp")
+	return p.told().text("timestamp")
 }
 
 // ConnectionParameters returns a copy of what the instance has published
 // (getConnectionParameterDict), empty if there is nothing.
 func (p *ComputerPartition) ConnectionParameters() Parameters {
-	return p.snapshot.Load().connection.Clone()
+	return p.told().connection.Clone()
 }
 
 // ConnectionParameter returns one connection parameter as text
@@ -139,7 +148,7 @@ func (p *ComputerPartition) ConnectionParameters() Parameters {
 // the error is ErrNotFound, and also ErrNotReady because the instance may publish
 // it later; see [WaitConnectionParameters].
 func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
-	connection := p.snapshot.Load().connection
+	connection := p.told().connection
 	text, ok := connection.String(key)
 	if !ok {
 		text, ok = connection.unwrapped().String(key)
@@ -155,13 +164,13 @@ func (p *ComputerPartition) ConnectionParameter(key string) (string, error) {
 
 // Filter returns a copy of the filter the instance was requested with, where
 // the master tells it.
-func (p *ComputerPartition) Filter() Parameters { return p.snapshot.Load().filter.Clone() }
+func (p *ComputerPartition) Filter() Parameters { return p.told().filter.Clone() }
 
 // IPList returns the addresses of the partition (the parameter ip_list): those it
 // has without a gateway; a real master tells the others in
 // [ComputerPartition.FullIPList].
 func (p *ComputerPartition) IPList() []NetworkAddress {
-	list, _ := p.snapshot.Load().get("ip_list")
+	list, _ := p.told().get("ip_list")
 	return addressesOf(list)
 }
 
@@ -169,14 +178,14 @@ func (p *ComputerPartition) IPList() []NetworkAddress {
 // network of their own (the parameter full_ip_list). The stand-alone master tells
 // them only if it is told to format as a real one does.
 func (p *ComputerPartition) FullIPList() []RoutedAddress {
-	list, _ := p.snapshot.Load().get("full_ip_list")
+	list, _ := p.told().get("full_ip_list")
 	return routedOf(list)
 }
 
 // SharedInstances returns the shares of the instance, its slaves (the parameter
 // slave_instance_list).
 func (p *ComputerPartition) SharedInstances() []SharedInstance {
-	list, _ := p.snapshot.Load().get("slave_instance_list")
+	list, _ := p.told().get("slave_instance_list")
 	return sharedOf(list)
 }
 
@@ -200,7 +209,7 @@ func (p *ComputerPartition) Usage() string {
 func (p *ComputerPartition) Refresh(ctx context.Context) error {
 	read := p.again
 	if read == nil {
-		at := p.snapshot.Load()
+		at := p.told()
 		read = func(ctx context.Context) (*snapshot, error) {
 			return p.client.fetchPartition(ctx, at.computerID, at.partitionID)
 		}

@@ -178,7 +178,7 @@ func (p *ComputerPartition) post(ctx context.Context, op, path string, more ...f
 
 // identity returns the fields that name the partition, and its authorization.
 func (p *ComputerPartition) identity() ([]field, string, error) {
-	s := p.snapshot.Load()
+	s := p.told()
 	if s.partitionID == "" {
 		return nil, "", notReady("partition", "the identifier is not known yet")
 	}

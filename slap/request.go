@@ -69,7 +69,7 @@ func (q requester) ask(ctx context.Context, r Request) (*snapshot, error) {
 	}
 	c := call{op: "request", path: "requestComputerPartition", fields: fields}
 	if q.partition != nil {
-		s := q.partition.snapshot.Load()
+		s := q.partition.told()
 		c.auth = s.authorization()
 		q.client.journalAppend(ctx, s.partitionID, r.Reference)
 	}
@@ -132,7 +132,7 @@ func (q requester) fields(r Request) ([]field, error) {
 			{"shared_xml", shared},
 		}, nil
 	}
-	at := q.partition.snapshot.Load()
+	at := q.partition.told()
 	return []field{
 		{"computer_id", orNone(at.computerID)},
 		{"computer_partition_id", orNone(at.partitionID)},
