@@ -16,7 +16,7 @@ func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 		return nil, nil, fmt.Errorf("master URL: %w", redactParse(err))
 	}
 	if scheme := u.Scheme; scheme != "http" && scheme != "https" || u.Host == "" {
-		return nil, nil, fmt.Errorf("master URL %q does not begin with http:// or https:// and a host", u.Redacted())
+		return nil, nil, fmt.Errorf("master URL%s does not begin with http:// or https:// and a host", shown(masterURL))
 	}
 	user := u.User
 	u.User = nil
@@ -32,6 +32,15 @@ func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 		u.Path = "/"
 	}
 	return u, user, nil
+}
+
+// shown is a URL that cannot be used, for its error. What has an @ may be a user
+// and a password in a place where nobody looks for them.
+func shown(masterURL string) string {
+	if strings.Contains(masterURL, "@") {
+		return ""
+	}
+	return fmt.Sprintf(" %q", masterURL)
 }
 
 // redactParse drops the text of a URL, which may hold a password, from the

@@ -99,3 +99,17 @@ func FuzzMasterURL(f *testing.F) {
 		require.Equal(t, c.URL(), again.URL())
 	})
 }
+
+// TestPasswordsOfBadURLs are in no error, wherever they stand.
+func TestPasswordsOfBadURLs(t *testing.T) {
+	for _, text := range []string{
+		"admin:secret@host/", "admin:secret@host:5000", "//admin:secret@host/", "ftp://admin:secret@host/", "http:admin:secret@host",
+		"http://admin:secret@host:port/", "http://admin:secret@[::1/", "http://admin:secret@host\x01/", "admin:se/cr:secret@host",
+	} {
+		_, err := New(text)
+		require.Error(t, err, text)
+		require.NotContains(t, err.Error(), "secret", text)
+	}
+	_, err := New("localhost:5000")
+	require.ErrorContains(t, err, `master URL "localhost:5000" does not begin with`)
+}
