@@ -2,7 +2,6 @@ package slap
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -158,7 +157,7 @@ func ReadInstanceFile(path string) (*InstanceFile, error) {
 		return nil, fmt.Errorf("instance file %s: %w", path, errors.New("too large"))
 	}
 	var f InstanceFile
-	if err := json.Unmarshal(data, &f); err != nil {
+	if err := unmarshalJSON(data, &f); err != nil {
 		return nil, fmt.Errorf("instance file %s: %w", path, err)
 	}
 	if f.Version != InstanceFileVersion {

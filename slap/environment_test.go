@@ -81,7 +81,7 @@ func TestReadInstanceFile(t *testing.T) {
 		RootInstanceTitle: "r", SoftwareReleaseURL: "sr", SoftwareType: "default", RequestedState: StateStopped,
 		Timestamp: "1.5", Parameters: Parameters{"a": "b"}, IPv4: []string{"10.0.0.2"}, IPv6: []string{"fd00::2"},
 		IPList:          [][2]string{{"tap0", "10.0.0.2"}},
-		SharedInstances: []InstanceFileShared{{Reference: "S-1", Title: "s", Parameters: Parameters{"k": 1.0}}},
+		SharedInstances: []InstanceFileShared{{Reference: "S-1", Title: "s", Parameters: Parameters{"k": int64(1)}}},
 	}, f)
 	write(`{"version":2}`)
 	_, err = ReadInstanceFile(path)

@@ -3,12 +3,13 @@ package slap
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/slapos/slapos-go/internal/pytext"
 )
 
 // Instance is what the HATEOAS interface tells of a root instance.
@@ -239,7 +240,7 @@ func readTree(title string, fields Parameters) (*Instance, error) {
 	switch slave := fields["root_slave"].(type) {
 	case bool:
 		i.Shared = slave
-	case float64:
+	case int64:
 		i.Shared = slave != 0
 	}
 	var err error
@@ -247,8 +248,8 @@ func readTree(title string, fields Parameters) (*Instance, error) {
 		return nil, err
 	}
 	if text, ok := i.Parameters[serialised].(string); ok && len(i.Parameters) == 1 {
-		var decoded any
-		if err := json.Unmarshal([]byte(text), &decoded); err != nil {
+		decoded, err := pytext.ParseJSON(text)
+		if err != nil {
 			return nil, fmt.Errorf("parameter %q: %w", serialised, err)
 		}
 		i.Parameters[serialised] = decoded

@@ -221,7 +221,7 @@ func TestRealMasters(t *testing.T) {
 
 			info, err := c.OpenOrder().Information(ctx, "myrefe")
 			require.NoError(t, err)
-			require.Equal(t, Parameters{"_": map[string]any{"a": 1.0}}, info.Parameters)
+			require.Equal(t, Parameters{"_": map[string]any{"a": int64(1)}}, info.Parameters)
 			require.EqualValues(t, "start_requested", info.State)
 			require.Contains(t, info.ConnectionParameters, "k")
 

@@ -146,7 +146,7 @@ func (c *Client) traverse(ctx context.Context, op, relativeURL string) (Paramete
 			Type    string `json:"type"`
 			Default any    `json:"default"`
 		}
-		if json.Unmarshal(raw, &field) == nil && fieldTypes[field.Type] {
+		if unmarshalJSON(raw, &field) == nil && fieldTypes[field.Type] {
 			fields[name] = field.Default
 		}
 	}
@@ -242,7 +242,7 @@ func (c *Client) getJSON(ctx context.Context, k call, into any) error {
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := unmarshalJSON(body, into); err != nil {
 		return c.unreadable(k.op, err)
 	}
 	return nil

@@ -33,7 +33,7 @@ var hateoasSteps = map[string]func(context.Context, *testing.T, *Client){
 	"getInformation": func(ctx context.Context, t *testing.T, c *Client) {
 		i, err := c.OpenOrder().Information(ctx, "myrefe")
 		require.NoError(t, err)
-		require.Equal(t, Parameters{"_": map[string]any{"a": 1.0}}, i.Parameters)
+		require.Equal(t, Parameters{"_": map[string]any{"a": int64(1)}}, i.Parameters)
 		require.Equal(t, Parameters{"k": "v"}, i.ConnectionParameters)
 		require.EqualValues(t, "start_requested", i.State)
 		require.Equal(t, "http://sr/", i.SoftwareRelease)

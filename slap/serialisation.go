@@ -205,31 +205,7 @@ func decodeJSON(key string, v, into any) error {
 		}
 		text = string(encoded)
 	}
-	switch into := into.(type) {
-	case *any:
-		return decodeValue(key, text, func(v any) bool { *into = v; return true })
-	case *map[string]any:
-		return decodeValue(key, text, func(v any) (ok bool) { *into, ok = v.(map[string]any); return ok || v == nil })
-	case *Parameters:
-		return decodeValue(key, text, func(v any) bool {
-			m, ok := v.(map[string]any)
-			*into = m
-			return ok || v == nil
-		})
-	}
-	return jsonError(key, json.Unmarshal([]byte(text), into))
-}
-
-// decodeValue decodes JSON with the numbers of Parameters.
-func decodeValue(key, text string, store func(any) bool) error {
-	v, err := pytext.ParseJSON(text)
-	if err != nil {
-		return &ParameterError{Key: key, Want: "JSON", Got: "text: " + err.Error()}
-	}
-	if !store(v) {
-		return &ParameterError{Key: key, Want: "a dictionary as JSON", Got: typeOf(v)}
-	}
-	return nil
+	return jsonError(key, unmarshalJSON([]byte(text), into))
 }
 
 // jsonError turns an error of encoding/json into one without values.
