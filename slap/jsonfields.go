@@ -23,10 +23,14 @@ func fieldsOf(t reflect.Type) []jsonField {
 		var deeper []embedded
 		for _, at := range todo {
 			if !seen[at.t] {
-				seen[at.t] = true
 				fields, structs := at.fields()
 				here, deeper = append(here, fields...), append(deeper, structs...)
 			}
+		}
+		// Not before: the fields of what is embedded twice on one level are not
+		// clear.
+		for _, at := range todo {
+			seen[at.t] = true
 		}
 		byName := map[string][]jsonField{}
 		for _, f := range here {

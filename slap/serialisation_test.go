@@ -323,8 +323,16 @@ func TestFieldsAreThoseOfJSON(t *testing.T) {
 		C string `json:"c"`
 		Z string
 	}
+	type Twice struct{ T1, T2 string }
+	type Left struct {
+		Twice
+		T2 string
+	}
+	type Right struct{ *Twice }
 	type all struct {
 		One
+		Left
+		Right
 		*Two `json:",omitempty"`
 		Deep `json:"deep"`
 		Self *all
@@ -332,7 +340,7 @@ func TestFieldsAreThoseOfJSON(t *testing.T) {
 		no   string
 	}
 	_ = all{}.no
-	text := `{"X":"1","Y":"2","Z":"3","b":"4","B":"5","c":"6","deep":{"X":"7"},"Self":{"X":"8"},"-":"9","no":"10"}`
+	text := `{"X":"1","Y":"2","Z":"3","b":"4","B":"5","c":"6","deep":{"X":"7"},"Self":{"X":"8"},"-":"9","no":"10","T1":"11","T2":"12"}`
 	var want, got all
 	wantErr := json.Unmarshal([]byte(text), &want)
 	var values Parameters
