@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // journalPrefix is the beginning of the name of a request journal.
@@ -50,7 +51,8 @@ func (c *Client) journal(partitionID, text string) (err error) {
 		return err
 	}
 	defer partition.Close()
-	file, err := partition.OpenFile(journalPrefix+partitionID, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	// Without waiting: what is there may be a pipe that nobody reads.
+	file, err := partition.OpenFile(journalPrefix+partitionID, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return err
 	}
@@ -59,6 +61,13 @@ func (c *Client) journal(partitionID, text string) (err error) {
 			err = closing
 		}
 	}()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", file.Name())
+	}
 	_, err = file.WriteString(text)
 	return err
 }
