@@ -79,7 +79,9 @@ func (c *Client) URL() string {
 
 // Computer returns the computer with an identifier, known to the master or not
 // (registerComputer).
-func (c *Client) Computer(guid string) *Computer { return &Computer{client: c, guid: guid} }
+func (c *Client) Computer(guid string) *Computer {
+	return &Computer{client: c, guid: guid, turn: make(chan struct{}, 1)}
+}
 
 // ComputerPartition reads a partition of a computer
 // (registerComputerPartition). An unknown one, or an empty identifier, is

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 )
@@ -23,9 +23,13 @@ type Computer struct {
 	client *Client
 	guid   string
 
-	mu     sync.Mutex
-	loaded bool
-	// releases and partitions are replaced, never changed.
+	// turn holds something while a goroutine reads, and known is what was read last.
+	turn  chan struct{}
+	known atomic.Pointer[contents]
+}
+
+// contents is what a computer has to run. It is never changed.
+type contents struct {
 	releases   []*SoftwareRelease
 	partitions []*ComputerPartition
 }
@@ -36,59 +40,79 @@ func (c *Computer) ID() string { return c.guid }
 // SoftwareReleases returns the software releases the computer has to build or
 // to remove (getSoftwareReleaseList). An unknown computer is ErrNotFound.
 func (c *Computer) SoftwareReleases(ctx context.Context) ([]*SoftwareRelease, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.load(ctx, false); err != nil {
+	known, err := c.load(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(c.releases), nil
+	return slices.Clone(known.releases), nil
 }
 
 // Partitions returns the partitions of the computer, free ones included
 // (getComputerPartitionList). An unknown computer is ErrNotFound.
 func (c *Computer) Partitions(ctx context.Context) ([]*ComputerPartition, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.load(ctx, false); err != nil {
+	known, err := c.load(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(c.partitions), nil
+	return slices.Clone(known.partitions), nil
 }
 
 // Refresh reads again what the computer has to run (getFullComputerInformation,
 // or getComputerInformation from a master that has only that). If it fails,
 // what was known before stays.
 func (c *Computer) Refresh(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.load(ctx, true)
+	_, err := c.load(ctx, true)
+	return err
 }
 
-func (c *Computer) load(ctx context.Context, again bool) error {
-	if c.loaded && !again {
-		return nil
-	}
+// load returns what is known, which is read if there is nothing, or again. One
+// goroutine reads at a time; the others wait as long as their contexts let them.
+func (c *Computer) load(ctx context.Context, again bool) (*contents, error) {
 	const op = "computer information"
 	if c.guid == "" {
-		return notFound(op, "the computer has no identifier")
+		return nil, notFound(op, "the computer has no identifier")
 	}
-	read := func(path string) (*marshal.Object, error) {
+	if known := c.known.Load(); known != nil && !again {
+		return known, nil
+	}
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, &Error{
+			Op: op, URL: c.client.URL(), Message: "given up while waiting for another reading of the computer",
+			Err: contextError(ctx), Kinds: []error{ErrConnection},
+		}
+	}
+	if known := c.known.Load(); known != nil && !again {
+		return known, nil
+	}
+	read, err := c.read(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	c.known.Store(read)
+	return read, nil
+}
+
+// read asks the master.
+func (c *Computer) read(ctx context.Context, op string) (*contents, error) {
+	ask := func(path string) (*marshal.Object, error) {
 		return c.client.getObject(ctx, call{op: op, path: path, fields: []field{{"computer_id", c.guid}}},
 			marshal.ClassComputer)
 	}
-	object, err := read("getFullComputerInformation")
+	object, err := ask("getFullComputerInformation")
 	if errors.Is(err, ErrNotFound) {
-		object, err = read("getComputerInformation")
+		object, err = ask("getComputerInformation")
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	releases, partitions, err := c.readLists(object)
 	if err != nil {
-		return c.client.unreadable(op, err)
+		return nil, c.client.unreadable(op, err)
 	}
-	c.releases, c.partitions, c.loaded = releases, partitions, true
-	return nil
+	return &contents{releases, partitions}, nil
 }
 
 func (c *Computer) readLists(object *marshal.Object) ([]*SoftwareRelease, []*ComputerPartition, error) {

@@ -1,6 +1,8 @@
 package slap
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -209,4 +211,36 @@ func TestStatusAndCertificate(t *testing.T) {
 	require.Equal(t, "COMP-9", computer.ID())
 	p.SetUsage("usage")
 	require.Equal(t, "usage", p.Usage())
+}
+
+// TestWaitingForAnotherReading ends with the context of who waits, and what is known
+// is told while it is read again.
+func TestWaitingForAnotherReading(t *testing.T) {
+	entered, release := make(chan struct{}, 1), make(chan struct{})
+	c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		entered <- struct{}{}
+		<-release
+		fmt.Fprint(w, emptyComputer)
+	}))
+	computer := c.Computer("COMP-1")
+	done := make(chan error)
+	read := func() { done <- computer.Refresh(context60(t)) }
+	go read()
+	<-entered
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	cancel(enough)
+	_, err := computer.Partitions(ctx)
+	require.ErrorIs(t, err, ErrConnection)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, enough)
+	release <- struct{}{}
+	require.NoError(t, <-done)
+
+	go read()
+	<-entered
+	_, err = computer.SoftwareReleases(context60(t))
+	require.NoError(t, err)
+	release <- struct{}{}
+	require.NoError(t, <-done)
 }

@@ -60,8 +60,8 @@ type Mark struct {
 // SoftwareReleases and Partitions know stays as it is. Errors are those of
 // Refresh.
 func (c *Computer) Snapshot(ctx context.Context) (*Snapshot, error) {
-	look := &Computer{client: c.client, guid: c.guid}
-	if err := look.Refresh(ctx); err != nil {
+	look, err := c.client.Computer(c.guid).load(ctx, true)
+	if err != nil {
 		return nil, err
 	}
 	return newSnapshot(c.guid, look.releases, look.partitions), nil
