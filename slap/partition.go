@@ -113,7 +113,7 @@ func (p *ComputerPartition) SoftwareRelease() (*SoftwareRelease, error) {
 // InstanceParameters returns a copy of the parameters of the instance
 // (getInstanceParameterDict), empty if there are none. Beside those requested,
 // the master puts its own there: ip_list, slap_software_type, timestamp and
-// others.
+// others. Lists and dictionaries in it are not copied, and not to be changed.
 func (p *ComputerPartition) InstanceParameters() Parameters {
 	return p.told().parameters.Clone()
 }
@@ -205,7 +205,8 @@ func (p *ComputerPartition) Usage() string {
 }
 
 // Refresh reads the partition again from the master. If it fails, what was
-// known before stays.
+// known before stays. For the result of a shared request it makes the same request
+// again, as there is no other way to read a share.
 func (p *ComputerPartition) Refresh(ctx context.Context) error {
 	read := p.again
 	if read == nil {

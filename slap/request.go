@@ -50,23 +50,24 @@ type requester struct {
 
 // request performs a request and returns its result (wire.md 5.7).
 func (q requester) request(ctx context.Context, r Request) (*ComputerPartition, error) {
-	s, err := q.ask(ctx, r)
+	// Written once: the maps in a request belong to who made it.
+	fields, err := q.fields(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := q.ask(ctx, r, fields)
 	if err != nil {
 		return nil, err
 	}
 	result := newPartition(q.client, s)
 	if r.Shared {
-		result.again = func(ctx context.Context) (*snapshot, error) { return q.ask(ctx, r) }
+		result.again = func(ctx context.Context) (*snapshot, error) { return q.ask(ctx, r, fields) }
 	}
 	return result, nil
 }
 
 // ask sends a request and returns what the answer tells of the instance.
-func (q requester) ask(ctx context.Context, r Request) (*snapshot, error) {
-	fields, err := q.fields(r)
-	if err != nil {
-		return nil, err
-	}
+func (q requester) ask(ctx context.Context, r Request, fields []field) (*snapshot, error) {
 	c := call{op: "request", path: "requestComputerPartition", fields: fields}
 	if q.partition != nil {
 		s := q.partition.told()

@@ -155,3 +155,14 @@ func TestRequestJournalStaysInItsPartition(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, entries)
 }
+
+// TestRefreshOfAShareRepeatsWhatWasSent, whatever became of the request since.
+func TestRefreshOfAShareRepeatsWhatWasSent(t *testing.T) {
+	a := newAsked(t, 200, instance(map[string]any{"slap_computer_id": "C", "slap_computer_partition_id": "P"}))
+	r := Request{SoftwareRelease: "sr", Reference: "ref", Shared: true, Parameters: Parameters{"n": 1}, Filter: Parameters{}}
+	p, err := a.OpenOrder().Request(context60(t), r)
+	require.NoError(t, err)
+	r.Parameters["n"], r.Filter["computer_guid"] = 2, "other"
+	require.NoError(t, p.Refresh(context60(t)))
+	require.Equal(t, a.calls[0], a.calls[1])
+}
