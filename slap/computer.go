@@ -116,27 +116,54 @@ func (c *Computer) read(ctx context.Context, op string) (*contents, error) {
 }
 
 func (c *Computer) readLists(object *marshal.Object) ([]*SoftwareRelease, []*ComputerPartition, error) {
+	releases, err := c.readReleases(object)
+	if err != nil {
+		return nil, nil, err
+	}
+	partitions, err := c.readPartitions(object)
+	return releases, partitions, err
+}
+
+func (c *Computer) readReleases(object *marshal.Object) ([]*SoftwareRelease, error) {
+	items, err := listOf(object, "_software_release_list")
+	if err != nil {
+		return nil, err
+	}
 	var releases []*SoftwareRelease
-	for i, item := range listOf(object, "_software_release_list") {
+	for i, item := range items {
 		r := readRelease(c.client, item, c.guid)
 		if r == nil {
-			return nil, nil, fmt.Errorf("entry %d of the list of software releases is no software release", i)
+			return nil, fmt.Errorf("entry %d of the list of software releases is no software release", i)
 		}
 		releases = append(releases, r)
 	}
+	return releases, nil
+}
+
+func (c *Computer) readPartitions(object *marshal.Object) ([]*ComputerPartition, error) {
+	const list = "_computer_partition_list"
+	// Compat: the reference fails, too. To take none for an empty list would tell
+	// whoever compares that all partitions are gone.
+	if v, _ := object.Get(list); v == nil {
+		return nil, errors.New("there is no list of partitions")
+	}
+	items, err := listOf(object, list)
+	if err != nil {
+		return nil, err
+	}
 	var partitions []*ComputerPartition
-	for i, item := range listOf(object, "_computer_partition_list") {
+	for i, item := range items {
 		o, ok := item.(*marshal.Object)
 		if !ok || o.Class != marshal.ClassComputerPartition {
-			return nil, nil, fmt.Errorf("entry %d of the list of partitions is no partition", i)
+			return nil, fmt.Errorf("entry %d of the list of partitions is no partition", i)
 		}
 		p, err := readPartition(c.client, o)
 		if err != nil {
-			return nil, nil, fmt.Errorf("entry %d of the list of partitions: %w", i, err)
+			return nil, fmt.Errorf("entry %d of the list of partitions: %w", i, err)
 		}
 		partitions = append(partitions, newPartition(c.client, p))
 	}
-	return releases, partitions, nil
+	return partitions, nil
 }
 
 // ReportUsage posts a usage report (reportUsage), an XML document as package tio

@@ -244,3 +244,23 @@ func TestWaitingForAnotherReading(t *testing.T) {
 	release <- struct{}{}
 	require.NoError(t, <-done)
 }
+
+// TestListsThatAreNone are no empty lists: a program that compares would remove all
+// there is.
+func TestListsThatAreNone(t *testing.T) {
+	ctx := context60(t)
+	for name, text := range map[string]string{
+		"no list of partitions":            `<dictionary/>`,
+		"null as the list":                 `<dictionary><string>_computer_partition_list</string><none/></dictionary>`,
+		"text as the list":                 `<dictionary><string>_computer_partition_list</string><string>x</string></dictionary>`,
+		"text as the list of the releases": `<dictionary><string>_computer_partition_list</string><list/><string>_software_release_list</string><string>x</string></dictionary>`,
+	} {
+		a := newAsked(t, 200, `<marshal><object module="slapos.slap.slap" class="Computer"><tuple><string>c</string></tuple>`+text+`</object></marshal>`)
+		_, err := a.Computer("c").Partitions(ctx)
+		require.ErrorIs(t, err, ErrServer, name)
+		_, err = a.Computer("c").SoftwareReleases(ctx)
+		require.ErrorIs(t, err, ErrServer, name)
+		_, err = a.Computer("c").Snapshot(ctx)
+		require.ErrorIs(t, err, ErrServer, name)
+	}
+}

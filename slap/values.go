@@ -72,11 +72,16 @@ func textOf(o *marshal.Object, name string) string {
 	return marshal.Str(v)
 }
 
-// listOf returns the elements of an attribute that is a list, nil if it is
-// anything else.
-func listOf(o *marshal.Object, name string) []any {
-	v, _ := o.Get(name)
-	return itemsOf(v)
+// listOf returns the elements of an attribute, which must be a list, but may be
+// null or missing.
+func listOf(o *marshal.Object, name string) ([]any, error) {
+	switch v, _ := o.Get(name); v.(type) {
+	case nil:
+		return nil, nil
+	case *marshal.List, marshal.Tuple:
+		return itemsOf(v), nil
+	}
+	return nil, fmt.Errorf("the attribute %s is no list", name)
 }
 
 func itemsOf(v any) []any {
