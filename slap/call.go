@@ -137,7 +137,7 @@ func (c *Client) object(op, class string) func(any, error) (*marshal.Object, err
 		}
 		o, ok := v.(*marshal.Object)
 		if !ok || o.Class != class && !(class == marshal.ClassSoftwareInstance && o.Class == marshal.ClassComputerPartition) {
-			return nil, c.unreadable(op, fmt.Errorf("an object of class %s was expected, not %.60q", class, marshal.Str(v)))
+			return nil, c.unreadable(op, fmt.Errorf("an object of class %s was expected, not %s", class, typeOf(v)))
 		}
 		return o, nil
 	}

@@ -163,3 +163,33 @@ func TestWhatCannotBeSent(t *testing.T) {
 		require.NotErrorIs(t, err, kind)
 	}
 }
+
+// TestErrorsHoldNoValues, neither of what is sent nor of what is answered: errors
+// are logged, and values may be passwords and keys.
+func TestErrorsHoldNoValues(t *testing.T) {
+	ctx := context60(t)
+	for _, secret := range []string{"secret\x01", "\x01secret", "secret\xff"} {
+		p := client(t, "http://127.0.0.1:1/").PartitionReference("c", "p")
+		err := p.SetConnectionParameters(ctx, Parameters{"user": "u", "deep": map[string]any{"password": []any{secret}}})
+		require.ErrorContains(t, err, `connection parameters cannot be sent: marshal: "deep": "password": text not allowed in XML: byte `)
+		require.NotContains(t, err.Error(), "secret")
+	}
+	for text, told := range map[string]string{
+		`<string>secret</string>`:                "text",
+		`<list><string>secret</string></list>`:   "a list",
+		`<tuple><string>secret</string></tuple>`: "a list",
+		`<float>1.5</float>`:                     "a number",
+		`<object module="slapos.slap.slap" class="SoftwareInstance"><tuple/><dictionary><string>a</string><string>secret</string></dictionary></object>`: "an object of class SoftwareInstance",
+	} {
+		c := newAsked(t, 200, "<marshal>"+text+"</marshal>")
+		for _, err := range []error{
+			second(c.PartitionReference("c", "p").Certificate(ctx)),
+			second(c.ComputerPartition(ctx, "c", "p")),
+			c.Computer("c").Refresh(ctx),
+		} {
+			require.ErrorIs(t, err, ErrServer)
+			require.ErrorContains(t, err, "was expected, not "+told)
+			require.NotContains(t, err.Error(), "secret")
+		}
+	}
+}

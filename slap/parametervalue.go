@@ -174,12 +174,12 @@ func typeOf(v any) string {
 		return "a number"
 	case string, []byte:
 		return "text"
-	case []any, []string:
+	case []any, []string, *marshal.List, marshal.Tuple, *marshal.Set:
 		return "a list"
-	case map[string]any, map[string]string, Parameters:
+	case map[string]any, map[string]string, Parameters, *marshal.Dict:
 		return "a dictionary"
 	case *marshal.Object:
-		return "an object"
+		return "an object of class " + v.Class
 	default:
 		return fmt.Sprintf("%T", v)
 	}

@@ -108,7 +108,8 @@ func parametersOf(v any) (Parameters, error) {
 	}
 	m, ok := n.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("a dictionary of parameters was expected, not %.40q", marshal.Str(v))
+		// The value itself may be a key, or a password.
+		return nil, fmt.Errorf("a dictionary of parameters was expected, not %s", typeOf(n))
 	}
 	return m, nil
 }

@@ -220,11 +220,21 @@ func (e *encoder) dictionary(pairs []Pair, depth int) error {
 			return err
 		}
 		if err := e.value(p.Value, depth+1); err != nil {
-			return err
+			return within(p.Key, err)
 		}
 	}
 	e.close("dictionary")
 	return nil
+}
+
+// within adds the key of a value to its error. That it is nested too deep is told
+// without the way down.
+func within(key any, err error) error {
+	name, ok := key.(string)
+	if !ok || errors.Is(err, errTooDeep) {
+		return err
+	}
+	return fmt.Errorf("%.60q: %w", name, err)
 }
 
 func (e *encoder) object(o *Object, depth int) error {
@@ -296,7 +306,8 @@ func (e *encoder) text(s string) error {
 		e.b = append(e.b, s[start:i]...)
 		size, err := e.escape(s[i:])
 		if err != nil {
-			return fmt.Errorf("%w: %q", err, excerpt(s, i))
+			// Not what is there: it may be a part of a password.
+			return fmt.Errorf("%w: byte %d of %d", err, i+1, len(s))
 		}
 		i += size
 		start = i
@@ -338,11 +349,6 @@ func (e *encoder) escape(s string) (int, error) {
 		return size, nil
 	}
 	return 1, nil
-}
-
-// excerpt returns the text around a position, for messages.
-func excerpt(s string, at int) string {
-	return s[max(0, at-10):min(len(s), at+10)]
 }
 
 // sortPairs orders the pairs of a dictionary as they are written: by key, or
