@@ -179,9 +179,9 @@ func (c *Computer) ReportUsage(ctx context.Context, usage []byte) error {
 
 // UpdateConfiguration posts a description of the computer, a marshalled
 // dictionary as slapformat makes it (updateConfiguration). The computer is the one
-// that the description names. Partitions that are not in it are forgotten by the
-// master, whatever they hold, new ones become free ones, and others keep their
-// instances. A description that cannot be understood is ErrServer.
+// that it names: the identifier here is not sent. Partitions that are not in it are
+// forgotten by the master, whatever they hold, new ones become free ones, and others
+// keep their instances. A description that cannot be understood is ErrServer.
 func (c *Computer) UpdateConfiguration(ctx context.Context, xml []byte) error {
 	_, err := c.client.post(ctx, call{
 		op: "update configuration", path: "loadComputerConfigurationFromXML",

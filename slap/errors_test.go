@@ -123,7 +123,12 @@ func TestEmptyIdentifiersNeedNoRequest(t *testing.T) {
 			_, err := c.PartitionReference("c", "p").Request(ctx, Request{SoftwareRelease: "sr"})
 			return err
 		},
-		"shared connection": func() error { return c.PartitionReference("c", "p").SetSharedConnectionParameters(ctx, "", nil) },
+	}
+	host := c.PartitionReference("c", "p")
+	for _, reference := range []string{"", "None", "none"} { // which masters take for none, and the host for meant
+		calls["shared connection "+reference] = func() error { return host.SetSharedConnectionParameters(ctx, reference, nil) }
+		calls["shared error "+reference] = func() error { return host.ReportSharedError(ctx, reference, "e") }
+		calls["shared rename "+reference] = func() error { return host.RenameShared(ctx, reference, "n") }
 	}
 	for name, call := range calls {
 		require.ErrorIs(t, call(), ErrNotFound, name)

@@ -3,6 +3,7 @@ package slap
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 )
@@ -49,10 +50,10 @@ func (p *ComputerPartition) ReportError(ctx context.Context, log string) error {
 	return p.post(ctx, "partition error", "softwareInstanceError", field{"error_log", log})
 }
 
-// ReportSharedError is ReportError about one of the shared instances.
+// ReportSharedError is ReportError about one of the shared instances, by its
+// reference as in [SharedInstance]. An empty reference is ErrNotFound.
 func (p *ComputerPartition) ReportSharedError(ctx context.Context, sharedReference, log string) error {
-	return p.post(ctx, "partition error", "softwareInstanceError",
-		field{"error_log", log}, field{"slave_reference", sharedReference})
+	return p.postShared(ctx, "partition error", "softwareInstanceError", sharedReference, field{"error_log", log})
 }
 
 // Bang reports a problem of the instance: its whole tree is processed again
@@ -69,10 +70,10 @@ func (p *ComputerPartition) Rename(ctx context.Context, newName string) error {
 }
 
 // RenameShared is Rename of one of the shared instances, by its reference as in
-// [SharedInstance]. Stand-alone masters of the reference rename the host instead.
+// [SharedInstance]. An empty reference is ErrNotFound. Stand-alone masters of the
+// reference rename the host instead.
 func (p *ComputerPartition) RenameShared(ctx context.Context, sharedReference, newName string) error {
-	return p.post(ctx, "partition rename", "softwareInstanceRename",
-		field{"new_name", newName}, field{"slave_reference", sharedReference})
+	return p.postShared(ctx, "partition rename", "softwareInstanceRename", sharedReference, field{"new_name", newName})
 }
 
 // SetConnectionParameters publishes the connection parameters of the instance
@@ -82,27 +83,26 @@ func (p *ComputerPartition) RenameShared(ctx context.Context, sharedReference, n
 // not change until it is refreshed. Values that cannot be sent are an [Error] of
 // no kind.
 func (p *ComputerPartition) SetConnectionParameters(ctx context.Context, c Parameters) error {
-	return p.setConnection(ctx, c, pyNone)
-}
-
-// SetSharedConnectionParameters publishes the connection parameters of one of
-// the shared instances (setConnectionDict with a slave_reference), by its reference
-// as in [SharedInstance]. An empty reference is ErrNotFound.
-func (p *ComputerPartition) SetSharedConnectionParameters(ctx context.Context, sharedReference string, c Parameters) error {
-	if sharedReference == "" {
-		return notFound("set connection parameters", "no reference of a shared instance was given")
-	}
-	return p.setConnection(ctx, c, sharedReference)
-}
-
-func (p *ComputerPartition) setConnection(ctx context.Context, c Parameters, shared string) error {
 	const op = "set connection parameters"
 	xml, err := marshalled(op, "connection parameters", orEmpty(c))
 	if err != nil {
 		return err
 	}
-	return p.post(ctx, op, "setComputerPartitionConnectionXml",
-		field{"connection_xml", xml}, field{"slave_reference", shared})
+	return p.post(ctx, op, setConnectionPath, field{"connection_xml", xml}, field{"slave_reference", pyNone})
+}
+
+const setConnectionPath = "setComputerPartitionConnectionXml"
+
+// SetSharedConnectionParameters publishes the connection parameters of one of
+// the shared instances (setConnectionDict with a slave_reference), by its reference
+// as in [SharedInstance]. An empty reference is ErrNotFound.
+func (p *ComputerPartition) SetSharedConnectionParameters(ctx context.Context, sharedReference string, c Parameters) error {
+	const op = "set connection parameters"
+	xml, err := marshalled(op, "connection parameters", orEmpty(c))
+	if err != nil {
+		return err
+	}
+	return p.postShared(ctx, op, setConnectionPath, sharedReference, field{"connection_xml", xml})
 }
 
 // SetRelatedInstances tells the master which instances this one has requested
@@ -174,6 +174,15 @@ func (p *ComputerPartition) post(ctx context.Context, op, path string, more ...f
 	}
 	_, err = p.client.post(ctx, call{op: op, path: path, fields: append(fields, more...), auth: auth})
 	return err
+}
+
+// postShared is post about one of the shared instances. Without its reference, or
+// with the word that masters take for none, the call would be about the host.
+func (p *ComputerPartition) postShared(ctx context.Context, op, path, sharedReference string, more field) error {
+	if sharedReference == "" || strings.EqualFold(sharedReference, pyNone) {
+		return notFound(op, "%q is no reference of a shared instance", sharedReference)
+	}
+	return p.post(ctx, op, path, more, field{"slave_reference", sharedReference})
 }
 
 // identity returns the fields that name the partition, and its authorization.
