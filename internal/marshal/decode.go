@@ -14,6 +14,10 @@ import (
 // MaxBytes bounds the size of a document that is read.
 const MaxBytes = 64 << 20
 
+// maxElements is how deep the elements of values nest that are MaxDepth deep: one
+// that is in nothing is 0 deep, and all are in a marshal element.
+const maxElements = MaxDepth + 2
+
 // maxExpansion bounds what the entities of a document expand to, in bytes.
 const maxExpansion = 64 << 10
 
@@ -36,7 +40,7 @@ func Unmarshal(data []byte) (any, error) {
 }
 
 func unmarshal(d *decoder, data []byte) (v any, err error) {
-	d.s, err = xmlscan.New(data, xmlscan.Limits{Bytes: MaxBytes, Depth: MaxDepth, Expansion: maxExpansion})
+	d.s, err = xmlscan.New(data, xmlscan.Limits{Bytes: MaxBytes, Depth: maxElements, Expansion: maxExpansion})
 	if err != nil {
 		return nil, err
 	}

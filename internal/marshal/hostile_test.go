@@ -1,6 +1,7 @@
 package marshal
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"strings"
@@ -264,4 +265,25 @@ func TestMemoryIsInProportion(t *testing.T) {
 		})
 		require.Less(t, used, uint64(40*size), "%s", element)
 	}
+}
+
+// TestDepthIsTheSameBothWays writes the deepest value, and reads what was written.
+func TestDepthIsTheSameBothWays(t *testing.T) {
+	var v any = "x"
+	for range MaxDepth {
+		v = []any{v}
+	}
+	data, err := Marshal(v)
+	require.NoError(t, err)
+	back, err := Unmarshal(data)
+	require.NoError(t, err)
+	native, err := Native(back)
+	require.NoError(t, err)
+	require.Equal(t, v, native)
+
+	_, err = Marshal([]any{v})
+	require.ErrorIs(t, err, errTooDeep)
+	deeper := bytes.Replace(data, []byte("<string>x</string>"), []byte("<list><string>x</string></list>"), 1)
+	_, err = Unmarshal(deeper)
+	require.ErrorContains(t, err, "deep")
 }

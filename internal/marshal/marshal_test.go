@@ -56,7 +56,7 @@ func TestHostileDocuments(t *testing.T) {
 		bomb += fmt.Sprintf(`<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
 	}
 	for name, test := range map[string]struct{ document, message string }{
-		"depth":          {strings.Repeat("<list>", MaxDepth+1), "nested more than"},
+		"depth":          {strings.Repeat("<list>", maxElements+1), "nested more than"},
 		"entities":       {bomb + "]><marshal><string>&a9;</string></marshal>", "entities"},
 		"external":       {`<!DOCTYPE m [<!ENTITY % p SYSTEM "http://x/"> %p;]><marshal/>`, "malformed"},
 		"class":          {`<marshal><object id="i2" module="os" class="system"><tuple/><dictionary/></object></marshal>`, "refusing to unmarshal an object of class os.system"},
