@@ -261,3 +261,24 @@ func TestMasterWithoutHateoas(t *testing.T) {
 	require.ErrorIs(t, err, ErrServer)
 	require.ErrorContains(t, err, "master_rest_url")
 }
+
+// TestLastFieldOfAFormCounts, whatever it is called, as in the reference.
+func TestLastFieldOfAFormCounts(t *testing.T) {
+	for want, view := range map[string]string{
+		"yours": `{"my_title": {"type": "StringField", "default": "mine"}, "your_title": {"type": "StringField", "default": "yours"}}`,
+		"mine":  `{"your_title": {"type": "StringField", "default": "yours"}, "my_title": {"type": "StringField", "default": "mine"}}`,
+		"":      `null`,
+	} {
+		c := newAsked(t, 200, `{"_links": {"raw_search": {"href": "?s"}, "traverse": {"href": "?t"}}, "_embedded": {"_view": `+view+`}}`,
+			WithHateoasURL("hateoas"))
+		for range 20 { // maps have no order
+			fields, err := c.traverse(context60(t), "x", "a")
+			require.NoError(t, err)
+			title, _ := fields.String("title")
+			require.Equal(t, want, title)
+		}
+	}
+	c := newAsked(t, 200, `{"_links": {"raw_search": {"href": "?s"}, "traverse": {"href": "?t"}}, "_embedded": {"_view": []}}`, WithHateoasURL("hateoas"))
+	_, err := c.traverse(context60(t), "x", "a")
+	require.ErrorIs(t, err, ErrServer)
+}

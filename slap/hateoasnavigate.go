@@ -1,6 +1,7 @@
 package slap
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -127,7 +128,7 @@ func (c *Client) traverse(ctx context.Context, op, relativeURL string) (Paramete
 			Parent link `json:"parent"`
 		} `json:"_links"`
 		Embedded struct {
-			View map[string]json.RawMessage `json:"_view"`
+			View form `json:"_view"`
 		} `json:"_embedded"`
 	}
 	if err := c.getLink(ctx, op, root, target, &document); err != nil {
@@ -137,8 +138,47 @@ func (c *Client) traverse(ctx context.Context, op, relativeURL string) (Paramete
 	if parent := strings.Split(document.Links.Parent.Href, "/"); len(parent) > 1 {
 		fields["parent_relative_url"] = strings.Join(parent[len(parent)-2:], "/")
 	}
-	for key, raw := range document.Embedded.View {
-		name, ok := fieldName(key)
+	document.Embedded.View.fill(fields)
+	return fields, nil
+}
+
+// form is what a document shows, in the order of the document: of two fields that
+// show the same, the last counts.
+type form []shown
+
+type shown struct {
+	key string
+	raw json.RawMessage
+}
+
+// UnmarshalJSON reads an object, or null as an empty one.
+func (f *form) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	start, err := decoder.Token()
+	if start == nil || err != nil {
+		return err
+	}
+	if start != json.Delim('{') {
+		return errors.New("the view of the document is no object")
+	}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return err
+		}
+		*f = append(*f, shown{fmt.Sprint(key), raw})
+	}
+	return nil
+}
+
+// fill adds the values of the fields that hold any.
+func (f form) fill(fields Parameters) {
+	for _, s := range f {
+		name, ok := fieldName(s.key)
 		if !ok {
 			continue
 		}
@@ -146,11 +186,10 @@ func (c *Client) traverse(ctx context.Context, op, relativeURL string) (Paramete
 			Type    string `json:"type"`
 			Default any    `json:"default"`
 		}
-		if unmarshalJSON(raw, &field) == nil && fieldTypes[field.Type] {
+		if unmarshalJSON(s.raw, &field) == nil && fieldTypes[field.Type] {
 			fields[name] = field.Default
 		}
 	}
-	return fields, nil
 }
 
 // fieldTypes are the types of the fields of a form that hold values.

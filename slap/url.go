@@ -16,7 +16,7 @@ func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 		return nil, nil, fmt.Errorf("master URL: %w", redactParse(err))
 	}
 	if scheme := u.Scheme; scheme != "http" && scheme != "https" || u.Host == "" {
-		return nil, nil, fmt.Errorf("master URL%s does not begin with http:// or https:// and a host", shown(masterURL))
+		return nil, nil, fmt.Errorf("master URL%s does not begin with http:// or https:// and a host", displayed(masterURL))
 	}
 	user := u.User
 	u.User = nil
@@ -34,9 +34,9 @@ func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 	return u, user, nil
 }
 
-// shown is a URL that cannot be used, for its error. What has an @ may be a user
+// displayed is a URL that cannot be used, for its error. What has an @ may be a user
 // and a password in a place where nobody looks for them.
-func shown(masterURL string) string {
+func displayed(masterURL string) string {
 	if strings.Contains(masterURL, "@") {
 		return ""
 	}
