@@ -123,6 +123,9 @@ func (r *reading) read(address string) ([]byte, error) {
 }
 
 func (r *reading) bounded(address string) ([]byte, error) {
+	if r.documents == nil {
+		return nil, errors.New("the software type was not made by a Loader")
+	}
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("the URL cannot be read")
@@ -240,7 +243,8 @@ func origin(u *url.URL) string {
 // redacted is an address without user and password.
 func redacted(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	// Without a host, what looks like a scheme may be a user.
+	if err != nil || strings.Contains(u.Opaque, "@") {
 		return "with an unreadable URL"
 	}
 	u.User = nil
