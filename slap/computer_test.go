@@ -264,3 +264,41 @@ func TestListsThatAreNone(t *testing.T) {
 		require.ErrorIs(t, err, ErrServer, name)
 	}
 }
+
+// TestObjectsWithoutIdentity are refused: a partition that is read again does not
+// lose its identifier, and no release is one without a URL.
+func TestObjectsWithoutIdentity(t *testing.T) {
+	ctx := context60(t)
+	object := func(class, args, state string) string {
+		return `<object module="slapos.slap.slap" class="` + class + `"><tuple>` + args + `</tuple><dictionary>` + state + `</dictionary></object>`
+	}
+	pending := object("ComputerPartition", "<none/><none/><dictionary><string>a</string><none/></dictionary>", "")
+	a := newAsked(t, 200, "<marshal>"+pending+"</marshal>")
+	p := a.PartitionReference("C", "P")
+	require.ErrorIs(t, p.Refresh(ctx), ErrServer)
+	id, err := p.ID()
+	require.NoError(t, err)
+	require.Equal(t, "P", id)
+
+	const lists = "<string>_computer_partition_list</string><list>%s</list><string>_software_release_list</string><list>%s</list>"
+	placed := object("ComputerPartition", "<string>C</string><string>P</string>",
+		"<string>_software_release_document</string>"+object("SoftwareRelease", "", ""))
+	for text, ok := range map[string]bool{
+		fmt.Sprintf(lists, placed, ""):                                   true,
+		fmt.Sprintf(lists, pending, ""):                                  false,
+		fmt.Sprintf(lists, "", object("SoftwareRelease", "<none/>", "")): false,
+	} {
+		a.text = "<marshal>" + object("Computer", "<string>C</string>", text) + "</marshal>"
+		partitions, err := a.Computer("C").Partitions(ctx)
+		if !ok {
+			require.ErrorIs(t, err, ErrServer)
+			continue
+		}
+		require.NoError(t, err)
+		_, err = partitions[0].SoftwareRelease()
+		require.ErrorIs(t, err, ErrNotFound)
+	}
+	a.text = "<marshal>" + object("Computer", "<none/>", "") + "</marshal>"
+	_, err = a.OpenOrder().RequestComputer(ctx, "t")
+	require.ErrorIs(t, err, ErrServer)
+}

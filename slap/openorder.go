@@ -2,6 +2,7 @@ package slap
 
 import (
 	"context"
+	"errors"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 )
@@ -27,12 +28,17 @@ func (o *OpenOrder) Information(ctx context.Context, reference string) (*Instanc
 // RequestComputer asks for a new computer with a title (requestComputer). The
 // stand-alone master does not offer this: ErrNotFound.
 func (o *OpenOrder) RequestComputer(ctx context.Context, title string) (*Computer, error) {
+	const op = "request computer"
 	object, err := o.client.postObject(ctx, call{
-		op: "request computer", path: "requestComputer",
+		op: op, path: "requestComputer",
 		fields: []field{{"computer_title", title}},
 	}, marshal.ClassComputer)
 	if err != nil {
 		return nil, err
 	}
-	return o.client.Computer(textOf(object, "_computer_id")), nil
+	guid := textOf(object, "_computer_id")
+	if guid == "" {
+		return nil, o.client.unreadable(op, errors.New("the computer has no identifier"))
+	}
+	return o.client.Computer(guid), nil
 }

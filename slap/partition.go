@@ -2,6 +2,7 @@ package slap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -285,6 +286,9 @@ func readPartition(c *Client, o *marshal.Object) (*snapshot, error) {
 		guid:         textOf(o, "_instance_guid"),
 		state:        State(textOf(o, "_requested_state")),
 		accessStatus: textOf(o, "_access_status"),
+	}
+	if s.computerID == "" || s.partitionID == "" {
+		return nil, errors.New("the partition has no identifier")
 	}
 	if v, ok := o.Get("_need_modification"); ok {
 		s.needModification = marshal.Truth(v)

@@ -104,7 +104,7 @@ func (r *SoftwareRelease) Status(ctx context.Context) (Status, error) {
 }
 
 // readRelease reads a SoftwareRelease object, or the plain URL that forwarding
-// masters put in its place.
+// masters put in its place. It returns nil if there is no URL.
 func readRelease(c *Client, v any, computerID string) *SoftwareRelease {
 	switch v := v.(type) {
 	case string:
@@ -112,12 +112,13 @@ func readRelease(c *Client, v any, computerID string) *SoftwareRelease {
 			return &SoftwareRelease{client: c, uri: v, computerID: computerID}
 		}
 	case *marshal.Object:
-		if v.Class != marshal.ClassSoftwareRelease {
+		uri := textOf(v, "_software_release")
+		if v.Class != marshal.ClassSoftwareRelease || uri == "" {
 			return nil
 		}
 		return &SoftwareRelease{
 			client:     c,
-			uri:        textOf(v, "_software_release"),
+			uri:        uri,
 			computerID: textOf(v, "_computer_guid"),
 			state:      State(textOf(v, "_requested_state")),
 		}
