@@ -120,10 +120,11 @@ func (p Parameters) Decode(into any) error {
 
 // EncodeParameters returns the fields of a struct, by their json tags, or the
 // entries of a map as parameters of the serialisation xml. Texts, booleans and
-// numbers keep their type, but for 1.0 in a float64 field, which Go writes as 1. Lists and dictionaries become the JSON text that
-// Python's json.dumps gives, with sorted keys, so that the same value is the
-// same text each time; [Parameters.Decode] reads it. Nulls are left out: they
-// would come back as the text "None".
+// numbers keep their type, but for 1.0 in a float64 field, which Go writes as 1.
+// Lists and dictionaries become the JSON text that Python's json.dumps gives, with
+// sorted keys, so that the same value is the same text each time;
+// [Parameters.Decode] reads it. Nulls are left out: they would come back as the
+// text "None".
 func EncodeParameters(v any) (Parameters, error) {
 	m, err := dictionaryOf(v)
 	if err != nil {

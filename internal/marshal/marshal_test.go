@@ -382,3 +382,23 @@ func TestGuessedSize(t *testing.T) {
 		require.Less(t, cap(text), 2*len(text)+32<<20)
 	}
 }
+
+// The wanted values are those of Python's float and of its XML parser.
+func TestOddFloatsAndEntities(t *testing.T) {
+	for _, text := range []string{"nan", "+nan", "-nan", " -NaN "} {
+		v, err := Unmarshal([]byte("<marshal><float>" + text + "</float></marshal>"))
+		require.NoError(t, err, text)
+		require.Equal(t, "nan", Repr(v), text)
+	}
+	for _, text := range []string{"nan+", "+-nan", "nana", "-"} {
+		_, err := Unmarshal([]byte("<float>" + text + "</float>"))
+		require.Error(t, err, text)
+	}
+	v, err := Unmarshal([]byte(`<!DOCTYPE m [<!ENTITY a "e&#38;#60;&#38;amp;&#x26;#38;">]><marshal><string>&a;</string></marshal>`))
+	require.NoError(t, err)
+	require.Equal(t, "e<&&", v)
+	for _, bad := range []string{`<!ENTITY a '&#38;'>`, `<!ENTITY a '&#0;'>`, `<!ENTITY a '&#38'>`, `<!ENTITY a '&#60;none/>'>`} {
+		_, err := Unmarshal([]byte(`<!DOCTYPE m [` + bad + `]><string>&a;</string>`))
+		require.Error(t, err, bad)
+	}
+}

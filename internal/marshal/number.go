@@ -91,6 +91,10 @@ func parseFloat(text string) (any, error) {
 	if err != nil || strings.ContainsAny(text, "xXpP") {
 		return nil, errNumber
 	}
+	// Go reads a sign before inf, but none before nan.
+	if len(text) == 4 && (text[0] == '+' || text[0] == '-') && strings.EqualFold(text[1:], "nan") {
+		text = text[1:]
+	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return nil, errNumber

@@ -215,7 +215,11 @@ func (s *Scanner) entityDeclaration() error {
 		return s.skipDeclaration()
 	}
 	e := entity{external: true}
-	if value, ok := s.readQuoted(); ok {
+	if raw, ok := s.readQuoted(); ok {
+		value, err := s.entityValue(raw)
+		if err != nil {
+			return err
+		}
 		e = entity{value: value}
 	}
 	if _, known := s.entities[string(name)]; !known {
@@ -228,6 +232,31 @@ func (s *Scanner) entityDeclaration() error {
 		s.entities[string(name)] = e
 	}
 	return s.skipDeclaration()
+}
+
+// entityValue returns what an entity stands for: in its declaration, references to
+// characters are replaced at once, and all others where the entity is used.
+func (s *Scanner) entityValue(raw []byte) ([]byte, error) {
+	if !bytes.Contains(raw, []byte("&#")) {
+		return raw, nil
+	}
+	var value []byte
+	for {
+		before, after, found := bytes.Cut(raw, []byte("&#"))
+		value = append(value, before...)
+		if !found {
+			return value, nil
+		}
+		digits, rest, ended := bytes.Cut(after, []byte(";"))
+		if !ended {
+			return nil, s.fail("reference is malformed")
+		}
+		var err error
+		if value, err = s.appendCharacter(value, digits); err != nil {
+			return nil, err
+		}
+		raw = rest
+	}
 }
 
 // skipDeclaration skips to the end of a declaration.
