@@ -186,7 +186,7 @@ func TestValidate(t *testing.T) {
 			for _, f := range found {
 				lines = append(lines, f.String())
 			}
-			require.ElementsMatch(t, test.want, lines)
+			require.Equal(t, test.want, lines)
 		}
 		found, err := kind.ValidateResponse(t.Context(), map[string]any{"url": ":hunter2"})
 		require.NoError(t, err)
@@ -384,5 +384,28 @@ func TestDeclarationsOfOtherFormsAreToldInTheirTerms(t *testing.T) {
 		_, err := loader.Load(t.Context(), "/sr/software.cfg")
 		require.ErrorContains(t, err, want)
 		require.NotContains(t, err.Error(), "Go value")
+	}
+}
+
+// TestFindingsAreOrdered has the validator go through several dictionaries, which
+// have no order.
+func TestFindingsAreOrdered(t *testing.T) {
+	loader := Loader{Files: fstest.MapFS{
+		"r.cfg.json": {Data: []byte(`{"name": "n", "software-type": {"default": {"title": "t", "request": "in.json"}}}`)},
+		"in.json": {Data: []byte(`{"$schema": "http://json-schema.org/draft-07/schema#", "additionalProperties": false, "properties": {"p": {}, "q": {}},
+			"dependencies": {"p": ["u"], "q": ["v"]}, "patternProperties": {"^k": {"type": "integer"}, "k": {"pattern": "z"}}}`)},
+	}}
+	kind, err := load(t, loader, "/r.cfg").Type("", false)
+	require.NoError(t, err)
+	for range 50 {
+		found, err := kind.ValidateRequest(t.Context(), map[string]any{"p": 1, "q": 1, "a": 1, "b": 1, "c": 1, "k": "x"})
+		require.NoError(t, err)
+		require.Equal(t, []Finding{
+			{"$", "Additional properties are not allowed ('a', 'b', 'c' were unexpected)"},
+			{"$", "properties 'u' required, if 'p' exists"},
+			{"$", "properties 'v' required, if 'q' exists"},
+			{"$.k", "does not match the pattern 'z'"},
+			{"$.k", "got string, want integer"},
+		}, found)
 	}
 }

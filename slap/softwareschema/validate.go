@@ -44,7 +44,7 @@ func (undeclaredError) Is(target error) bool { return target == ErrUndeclared }
 // reading the JSON schema first. They are a struct or a map before encoding, or
 // Parameters in the serialisation of the type; for those of an instance see
 // [slap.Parameters.Requested]. A top-level key $schema is left out. What is wrong
-// are findings, ordered by path; an error tells that it could not be checked: it is
+// are findings, ordered by path and message; an error tells that it could not be checked: it is
 // a [LoadError] if a document could not be read, and [ErrUndeclared] if the type
 // declares no schema, which is no fault.
 func (t *Type) ValidateRequest(ctx context.Context, parameters any) ([]Finding, error) {
@@ -72,7 +72,10 @@ func (t *Type) validate(ctx context.Context, address, what string, parameters an
 	err = schema.Validate(value)
 	if invalid, ok := errors.AsType[*jsonschema.ValidationError](err); ok {
 		found := findings(invalid, value)
-		slices.SortStableFunc(found, func(a, b Finding) int { return cmp.Compare(a.Path, b.Path) })
+		// The validator goes through dictionaries as they come.
+		slices.SortFunc(found, func(a, b Finding) int {
+			return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+		})
 		return found, nil
 	}
 	return nil, err
@@ -175,7 +178,7 @@ func findingText(k jsonschema.ErrorKind) string {
 		if len(k.Properties) > 1 {
 			verb = "were"
 		}
-		return fmt.Sprintf("Additional properties are not allowed ('%s' %s unexpected)", strings.Join(k.Properties, "', '"), verb)
+		return fmt.Sprintf("Additional properties are not allowed ('%s' %s unexpected)", strings.Join(slices.Sorted(slices.Values(k.Properties)), "', '"), verb)
 	case *kind.Const:
 		if want, ok := k.Want.(string); ok {
 			return fmt.Sprintf("'%s' was expected", want)
