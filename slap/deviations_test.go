@@ -25,6 +25,7 @@ var deviations = []deviation{
 	{name: "unknown partitions", probes: []string{"not ready: setConnectionDict"}, proofs: []string{"TestEmptyIdentifiersNeedNoRequest"}},
 	{name: "reports of errors", probes: []string{"error() swallows failures", "SoftwareRelease.error() swallows failures"}},
 	{name: "missing arguments", proofs: []string{"TestEmptyIdentifiersNeedNoRequest"}},
+	{name: "missing identifiers", proofs: []string{"TestObjectsWithoutIdentity"}},
 	{name: "strange arguments", proofs: []string{"TestWhatCannotBeSent"}},
 	{name: "other errors", proofs: []string{"TestStatusBecomesError"}},
 	{name: "failures of TLS", proofs: []string{"TestTLS"}},

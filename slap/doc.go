@@ -383,11 +383,15 @@
 //   - reports of errors: ReportError returns its own failure. The model swallows it;
 //     a program that wants that ignores the error.
 //   - missing arguments: a software release without a URL or computer, a product
-//     without a name, a supply without a URL, and a request without a software
-//     release or a reference are [ErrNotFound] without a request. The model has
-//     NameError, AttributeError and others for some of them and sends the others:
-//     an instance of no software release then fills a partition for nothing, and
-//     one without a name breaks the list of instances of the model's masters.
+//     without a name, a supply without a URL, a request without a software release or
+//     a reference, and a report about a shared instance without its reference are
+//     [ErrNotFound] without a request. The model has NameError, AttributeError and
+//     others for some of them and sends the others: an instance of no software
+//     release then fills a partition for nothing, one without a name breaks the list
+//     of instances of the model's masters, and the report is taken for one about the
+//     host.
+//   - missing identifiers: an answer with a partition, a computer or a software release
+//     that has none cannot be understood. The model fails later, or asks about None.
 //   - strange arguments: identifiers that would break a header of HTTP are refused. The
 //     model leaves that to the library below.
 //   - other errors: what the model leaves to the libraries below it, such as their
