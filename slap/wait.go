@@ -143,7 +143,7 @@ func WaitRequestUntil(ctx context.Context, r IRequester, request Request, condit
 // the end of the context names what is missing.
 func WaitConnectionParameters(ctx context.Context, r IRequester, request Request, keys []string, opts ...WaitOption) (*ComputerPartition, error) {
 	return WaitRequestUntil(ctx, r, request, func(p *ComputerPartition) error {
-		return published(p.snapshot.Load().connection, request.Reference, keys)
+		return published(p.told().connection, request.Reference, keys)
 	}, opts...)
 }
 

@@ -3,9 +3,17 @@ package slap
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// double is a requester whose instances nobody made.
+type double struct{ IRequester }
+
+func (double) Request(context.Context, Request) (*ComputerPartition, error) {
+	return &ComputerPartition{}, nil
+}
 
 // TestZeroValues calls the methods of values that nobody made: they say so.
 func TestZeroValues(t *testing.T) {
@@ -44,6 +52,11 @@ func TestZeroValues(t *testing.T) {
 	} {
 		require.ErrorIs(t, call(ctx), ErrNotReady, name)
 	}
+	// A double of a requester has no other partition to return.
+	brief, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer cancel()
+	_, err := WaitConnectionParameters(brief, double{}, justRequest, []string{"url"})
+	require.ErrorContains(t, err, `has not published "url" yet`)
 	require.Empty(t, p.InstanceParameters())
 	require.Empty(t, p.ConnectionParameters())
 	require.Empty(t, p.Filter())
