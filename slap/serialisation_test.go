@@ -383,3 +383,18 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+// TestDecodeAShare of software that is serialised as JSON, as its host finds it at a
+// real master, which adds something about its connection parameters.
+func TestDecodeAShare(t *testing.T) {
+	share := sharedOf([]any{map[string]any{
+		"slave_reference": "SOFTINST-2", "slave_title": "site", "slap_software_type": "default", "timestamp": int64(1795562300),
+		"connection-parameter-hash": "5f1d", "_": `{"name": "n", "port": 80}`,
+	}})[0]
+	require.Equal(t, SerialisationJSONInXML, share.Parameters.Serialisation())
+	var got settings
+	require.NoError(t, share.Parameters.Decode(&got))
+	require.Equal(t, "n", got.Name)
+	require.EqualValues(t, 80, got.Port)
+	require.Equal(t, Parameters{"_": `{"name": "n", "port": 80}`}, share.Parameters.Requested())
+}

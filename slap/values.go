@@ -148,9 +148,10 @@ func routedOf(v any) []RoutedAddress {
 	return all
 }
 
-// added are the parameters that masters put beside those requested.
+// added are the parameters that masters put beside those requested; the first just
+// for shares, as the host sees them.
 var added = []string{
-	"full_address_list", "full_ip_list", "instance_title", "ip_list", "root_instance_short_title", "root_instance_title",
+	"connection-parameter-hash", "full_address_list", "full_ip_list", "instance_title", "ip_list", "root_instance_short_title", "root_instance_title",
 	"slap_computer_id", "slap_computer_partition_id", "slap_software_release_url", "slap_software_type",
 	"slave_instance_list", "timestamp",
 }
