@@ -240,21 +240,22 @@ type snapshot struct {
 	attributes Parameters
 }
 
-// get returns what the master adds to the parameters of an instance.
+// get returns what the master adds to the parameters of an instance. In the answer
+// of a request, parameters that are called the same are those of the requester.
 func (s *snapshot) get(key string) (any, bool) {
-	if v, ok := s.parameters[key]; ok {
+	if v := s.attributes[key]; v != nil {
 		return v, true
 	}
-	v, ok := s.attributes[key]
+	v, ok := s.parameters[key]
 	return v, ok
 }
 
 // text returns the same as text, empty if it is missing.
 func (s *snapshot) text(key string) string {
-	if text, _ := s.parameters.String(key); text != "" {
+	if text, _ := s.attributes.String(key); text != "" {
 		return text
 	}
-	text, _ := s.attributes.String(key)
+	text, _ := s.parameters.String(key)
 	return text
 }
 

@@ -166,3 +166,21 @@ func TestRefreshOfAShareRepeatsWhatWasSent(t *testing.T) {
 	require.NoError(t, p.Refresh(context60(t)))
 	require.Equal(t, a.calls[0], a.calls[1])
 }
+
+// TestParametersCalledLikeThoseOfTheMaster are hidden by them, in the answer of a
+// request, too.
+func TestParametersCalledLikeThoseOfTheMaster(t *testing.T) {
+	own := map[string]any{"instance_title": "own", "timestamp": "own", "slap_software_type": "own", "ip_list": "own", "root_instance_title": "own"}
+	a := newAsked(t, 200, instance(map[string]any{
+		"slap_computer_id": "C", "slap_computer_partition_id": "P", "_parameter_dict": own, "slap_software_type": "db",
+		"instance_title": "title", "root_instance_title": nil, "timestamp": 1795562214, "ip_list": []any{marshal.Tuple{"tap0", "10.0.0.2"}},
+	}))
+	p, err := a.OpenOrder().Request(context60(t), justRequest)
+	require.NoError(t, err)
+	kind, err := p.Type()
+	require.NoError(t, err)
+	require.Equal(t, []string{"db", "title", "1795562214"}, []string{kind, p.Title(), p.Timestamp()})
+	require.Equal(t, []NetworkAddress{{"tap0", "10.0.0.2"}}, p.IPList())
+	require.Equal(t, "own", p.RootTitle(), "the master says nothing of it")
+	require.EqualValues(t, own, p.InstanceParameters())
+}
