@@ -136,6 +136,7 @@ func TestEmptyIdentifiersNeedNoRequest(t *testing.T) {
 	unknown := c.PartitionReference("c", "")
 	for name, call := range map[string]func() error{
 		"started": func() error { return unknown.Started(ctx) },
+		"refresh": func() error { return unknown.Refresh(ctx) },
 		"error":   func() error { return unknown.ReportError(ctx, "e") },
 		"request": func() error { _, err := unknown.Request(ctx, Request{}); return err },
 		"status":  func() error { _, err := unknown.Status(ctx); return err },

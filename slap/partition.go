@@ -209,6 +209,9 @@ func (p *ComputerPartition) Usage() string {
 // known before stays. For the result of a shared request it makes the same request
 // again, as there is no other way to read a share.
 func (p *ComputerPartition) Refresh(ctx context.Context) error {
+	if _, err := p.ID(); err != nil {
+		return err
+	}
 	read := p.again
 	if read == nil {
 		at := p.told()

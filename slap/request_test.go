@@ -1,6 +1,7 @@
 package slap
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -183,4 +184,18 @@ func TestParametersCalledLikeThoseOfTheMaster(t *testing.T) {
 	require.Equal(t, []NetworkAddress{{"tap0", "10.0.0.2"}}, p.IPList())
 	require.Equal(t, "own", p.RootTitle(), "the master says nothing of it")
 	require.EqualValues(t, own, p.InstanceParameters())
+}
+
+// TestRequestAllThatIsGivenUp has the same error for requests that were not made yet.
+func TestRequestAllThatIsGivenUp(t *testing.T) {
+	a := newAsked(t, 200, "")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("enough")
+	cancel(enough)
+	parts, err := RequestAll(ctx, a.OpenOrder(), []Request{justRequest, justRequest}, 1)
+	require.Equal(t, []*ComputerPartition{nil, nil}, parts)
+	require.Empty(t, a.calls)
+	for _, kind := range []error{ErrConnection, context.Canceled, enough} {
+		require.ErrorIs(t, err, kind)
+	}
 }

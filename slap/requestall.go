@@ -37,9 +37,11 @@ func requestAll(ctx context.Context, r IRequester, requests []Request, limit int
 	group.SetLimit(limit)
 	for i, request := range requests {
 		group.Go(func() error {
-			if failures[i] = contextError(ctx); failures[i] == nil {
-				parts[i], failures[i] = r.Request(ctx, request)
+			if ended := contextError(ctx); ended != nil {
+				failures[i] = &Error{Op: "request", Message: "given up before it was made", Err: ended, Kinds: []error{ErrConnection}}
+				return nil
 			}
+			parts[i], failures[i] = r.Request(ctx, request)
 			return nil
 		})
 	}

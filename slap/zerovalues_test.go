@@ -37,13 +37,13 @@ func TestZeroValues(t *testing.T) {
 		"release":          (&SoftwareRelease{}).Available,
 		"partitions":       func(ctx context.Context) error { return second((&Computer{}).Partitions(ctx)) },
 		"snapshot":         func(ctx context.Context) error { return second((&Computer{}).Snapshot(ctx)) },
-		"refresh":          p.Refresh,
 		"of a partition":   func(ctx context.Context) error { return second(p.Information(ctx, "r")) },
 	} {
 		require.ErrorIs(t, call(ctx), ErrNotFound, name)
 	}
 	for name, call := range map[string]func(context.Context) error{
 		"started": p.Started,
+		"refresh": p.Refresh,
 		"news":    func(ctx context.Context) error { return second(p.News(ctx)) },
 		"status":  func(ctx context.Context) error { return second(p.Status(ctx)) },
 		"request": func(ctx context.Context) error { return second(p.Request(ctx, justRequest)) },
