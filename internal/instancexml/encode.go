@@ -83,9 +83,6 @@ func Hash(params map[string]any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// PyStr returns the text Python's str gives for a value.
-func PyStr(v any) string { return marshal.Str(v) }
-
 // PyRepr returns the text Python's repr gives for a value.
 func PyRepr(v any) string { return marshal.Repr(v) }
 
