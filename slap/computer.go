@@ -152,12 +152,18 @@ func (c *Computer) readPartitions(object *marshal.Object) ([]*ComputerPartition,
 		return nil, err
 	}
 	var partitions []*ComputerPartition
+	var natives marshal.Natives
+	seen := map[*marshal.Object]bool{}
 	for i, item := range items {
 		o, ok := item.(*marshal.Object)
 		if !ok || o.Class != marshal.ClassComputerPartition {
 			return nil, fmt.Errorf("entry %d of the list of partitions is no partition", i)
 		}
-		p, err := readPartition(c.client, o)
+		if seen[o] {
+			return nil, fmt.Errorf("entry %d of the list of partitions refers to one before", i)
+		}
+		seen[o] = true
+		p, err := readPartition(c.client, &natives, o)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d of the list of partitions: %w", i, err)
 		}

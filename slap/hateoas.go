@@ -244,7 +244,7 @@ func readTree(title string, fields Parameters) (*Instance, error) {
 		i.Shared = slave != 0
 	}
 	var err error
-	if i.Parameters, err = connectionOf(nil, fields["text_content"]); err != nil {
+	if i.Parameters, err = instanceOf(fields["text_content"]); err != nil {
 		return nil, err
 	}
 	if text, ok := i.Parameters[serialised].(string); ok && len(i.Parameters) == 1 {
@@ -263,7 +263,7 @@ func readTree(title string, fields Parameters) (*Instance, error) {
 func readConnectionList(v any) (Parameters, error) {
 	list, ok := v.([]any)
 	if !ok {
-		return connectionOf(nil, v)
+		return instanceOf(v)
 	}
 	p := Parameters{}
 	for _, item := range list {

@@ -88,3 +88,47 @@ func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
 }
+
+// TestDocumentThatRefersToItselfOften has each of many partitions refer to one large
+// value: the document is small, and what it stands for is not.
+func TestDocumentThatRefersToItselfOften(t *testing.T) {
+	var large strings.Builder // a hundred thousand times null
+	large.WriteString(`<list id="l0">` + strings.Repeat("<none/>", 10) + `</list>`)
+	for i := range 4 {
+		fmt.Fprintf(&large, `<list id="l%d">%s</list>`, i+1, strings.Repeat(fmt.Sprintf(`<reference id="l%d"/>`, i), 10))
+	}
+	place := func(i int, key, value string) string {
+		return fmt.Sprintf(`<object id="p%d" module="slapos.slap.slap" class="ComputerPartition"><tuple><string>c</string><string>p%d</string></tuple>`+
+			`<dictionary><string>%s</string>%s</dictionary></object>`, i, i, key, value)
+	}
+	for name, test := range map[string]struct {
+		partition func(i int) string
+		readable  bool
+	}{
+		"parameters": {func(i int) string {
+			return place(i, "_parameter_dict", `<dictionary><string>a</string><reference id="l4"/></dictionary>`)
+		}, false},
+		"filter": {func(i int) string {
+			return place(i, "_filter_dict", `<dictionary><string>a</string><reference id="l4"/></dictionary>`)
+		}, false},
+		"text": {func(i int) string { return place(i, "_access_status", `<reference id="l4"/>`) }, true},
+		"partition": {func(i int) string {
+			return []string{place(0, "_access_status", "<none/>"), `<reference id="p0"/>`}[min(i, 1)]
+		}, false},
+	} {
+		var all strings.Builder
+		for i := range 100 {
+			all.WriteString(test.partition(i))
+		}
+		a := newAsked(t, 200, `<marshal><object module="slapos.slap.slap" class="Computer"><tuple><string>c</string></tuple><dictionary>`+
+			`<string>large</string><list>`+large.String()+`</list><string>_computer_partition_list</string><list>`+all.String()+`</list></dictionary></object></marshal>`)
+		partitions, err := a.Computer("c").Partitions(context60(t))
+		if !test.readable {
+			require.ErrorIs(t, err, ErrServer, name)
+			continue
+		}
+		require.NoError(t, err)
+		require.Len(t, partitions, 100)
+		require.Empty(t, partitions[99].AccessStatus())
+	}
+}

@@ -66,7 +66,7 @@ func FuzzPartition(f *testing.F) {
 		if s, err := readInstance(c, o, Request{}); err == nil {
 			newPartition(c, s).SharedInstances()
 		}
-		if s, err := readPartition(c, o); err == nil {
+		if s, err := readPartition(c, &marshal.Natives{}, o); err == nil {
 			p := newPartition(c, s)
 			p.SharedInstances()
 			p.IPList()

@@ -275,15 +275,15 @@ func (c *Client) fetchPartition(ctx context.Context, computerID, partitionID str
 	if err != nil {
 		return nil, err
 	}
-	s, err := readPartition(c, object)
+	s, err := readPartition(c, &marshal.Natives{}, object)
 	if err != nil {
 		return nil, c.unreadable(op, err)
 	}
 	return s, nil
 }
 
-// readPartition reads a ComputerPartition object.
-func readPartition(c *Client, o *marshal.Object) (*snapshot, error) {
+// readPartition reads a ComputerPartition object, one of those in a document.
+func readPartition(c *Client, natives *marshal.Natives, o *marshal.Object) (*snapshot, error) {
 	s := &snapshot{
 		computerID:   textOf(o, "_computer_id"),
 		partitionID:  textOf(o, "_partition_id"),
@@ -300,7 +300,7 @@ func readPartition(c *Client, o *marshal.Object) (*snapshot, error) {
 	if v, ok := o.Get("_software_release_document"); ok {
 		s.release = readRelease(c, v, s.computerID)
 	}
-	return s, s.readDictionaries(o)
+	return s, s.readDictionaries(natives, o)
 }
 
 // readInstance reads a SoftwareInstance object: the answer of a request.
@@ -334,11 +334,12 @@ func readInstance(c *Client, o *marshal.Object, r Request) (*snapshot, error) {
 		release = r.SoftwareRelease
 	}
 	s.release = readRelease(c, release, s.computerID)
+	var natives marshal.Natives
 	var err error
-	if s.attributes, err = attributesOf(o); err != nil {
+	if s.attributes, err = attributesOf(&natives, o); err != nil {
 		return nil, err
 	}
-	return s, s.readDictionaries(o)
+	return s, s.readDictionaries(&natives, o)
 }
 
 // readIdentity takes the identifiers from the attributes of a partition.
@@ -355,19 +356,19 @@ func (s *snapshot) readIdentity(o *marshal.Object) error {
 	return nil
 }
 
-func (s *snapshot) readDictionaries(o *marshal.Object) error {
+func (s *snapshot) readDictionaries(natives *marshal.Natives, o *marshal.Object) error {
 	get := func(name string) any {
 		v, _ := o.Get(name)
 		return v
 	}
 	var err error
-	if s.parameters, err = parametersOf(get("_parameter_dict")); err != nil {
+	if s.parameters, err = parametersOf(natives, get("_parameter_dict")); err != nil {
 		return err
 	}
-	if s.filter, err = parametersOf(get("_filter_dict")); err != nil {
+	if s.filter, err = parametersOf(natives, get("_filter_dict")); err != nil {
 		return err
 	}
-	s.connection, err = connectionOf(get("_connection_dict"), get("connection_xml"))
+	s.connection, err = connectionOf(natives, get("_connection_dict"), get("connection_xml"))
 	return err
 }
 

@@ -62,11 +62,13 @@ type Status struct {
 	Fields Parameters
 }
 
-// textOf returns an attribute of an object as text, empty if it is null or
-// missing.
+// textOf returns an attribute of an object as text, empty if it is null, missing,
+// or no single value: the text of a list that is referred to often would be long each
+// time.
 func textOf(o *marshal.Object, name string) string {
-	v, ok := o.Get(name)
-	if !ok || v == nil {
+	v, _ := o.Get(name)
+	switch v.(type) {
+	case nil, *marshal.List, marshal.Tuple, *marshal.Set, *marshal.Dict, *marshal.Object:
 		return ""
 	}
 	return marshal.Str(v)
@@ -98,11 +100,11 @@ func itemsOf(v any) []any {
 
 // parametersOf turns a dictionary read from the wire into Parameters; nil
 // stands for an empty one.
-func parametersOf(v any) (Parameters, error) {
+func parametersOf(natives *marshal.Natives, v any) (Parameters, error) {
 	if v == nil {
 		return Parameters{}, nil
 	}
-	n, err := marshal.Native(v)
+	n, err := natives.Native(v)
 	if err != nil {
 		return nil, err
 	}
@@ -160,14 +162,14 @@ func addedByMaster(key string) bool { return slices.Contains(added, key) }
 
 // attributesOf returns the added parameters that the answer of a request has as
 // attributes.
-func attributesOf(o *marshal.Object) (Parameters, error) {
+func attributesOf(natives *marshal.Natives, o *marshal.Object) (Parameters, error) {
 	all := marshal.NewDict()
 	for _, name := range added {
 		if v, ok := o.Get(name); ok {
 			all.Set(name, v)
 		}
 	}
-	return parametersOf(all)
+	return parametersOf(natives, all)
 }
 
 // sharedOf reads the parameter slave_instance_list.
@@ -196,23 +198,28 @@ func sharedOf(v any) []SharedInstance {
 
 // connectionOf reads connection parameters: a dictionary, or else the
 // `<instance>` document that old masters send instead.
-func connectionOf(dictionary, document any) (Parameters, error) {
+func connectionOf(natives *marshal.Natives, dictionary, document any) (Parameters, error) {
 	if dictionary != nil {
-		return parametersOf(dictionary)
+		return parametersOf(natives, dictionary)
 	}
-	text, _ := document.(string)
-	if text == "" {
-		return Parameters{}, nil
-	}
-	p, err := instancexml.Decode(text)
+	p, err := instanceOf(document)
 	if err != nil {
 		return nil, fmt.Errorf("connection parameters: %w", err)
 	}
 	return p, nil
 }
 
+// instanceOf reads an `<instance>` document; anything but text is an empty one.
+func instanceOf(document any) (Parameters, error) {
+	text, _ := document.(string)
+	if text == "" {
+		return Parameters{}, nil
+	}
+	return instancexml.Decode(text)
+}
+
 func readStatus(v any) Status {
-	p, err := parametersOf(v)
+	p, err := parametersOf(&marshal.Natives{}, v)
 	if err != nil {
 		// The stand-alone master answers with a plain text.
 		return Status{Text: marshal.Str(v), Fields: Parameters{}}
@@ -232,7 +239,7 @@ func statusOf(p Parameters) Status {
 }
 
 func readCertificate(c *Client, op string, v any) (Certificate, error) {
-	p, err := parametersOf(v)
+	p, err := parametersOf(&marshal.Natives{}, v)
 	if err != nil {
 		return Certificate{}, c.unreadable(op, err)
 	}

@@ -287,3 +287,18 @@ func TestDepthIsTheSameBothWays(t *testing.T) {
 	_, err = Unmarshal(deeper)
 	require.ErrorContains(t, err, "deep")
 }
+
+func TestNativesAreBoundTogether(t *testing.T) {
+	list := NewList(make([]any, maxValues-1)...)
+	var n Natives
+	for range maxNatives / maxValues {
+		_, err := n.Native(list)
+		require.NoError(t, err)
+	}
+	_, err := n.Native(list)
+	require.ErrorContains(t, err, "too large")
+	_, err = Native(list)
+	require.NoError(t, err, "a value by itself")
+	_, err = new(Natives).Native(NewList(list, list))
+	require.ErrorContains(t, err, "too large", "each is bound by itself, too")
+}

@@ -14,17 +14,38 @@ var ErrCycle = errors.New("value contains itself")
 // Python's str would. It fails with ErrCycle if the value contains itself, and on
 // values of more than a million parts.
 func Native(v any) (any, error) {
-	c := converter{open: map[any]bool{}, budget: maxValues}
+	return native(v, new(int), maxValues)
+}
+
+// Natives is [Native] for several values of one document, with a bound for all of
+// them together: each may be the same large one, which the document has only once.
+// It is beyond what a document without references can hold. The zero value is ready
+// for use.
+type Natives struct{ made int }
+
+// maxNatives bounds the parts of all values of one document. An element with its
+// text is longer than this many bytes.
+const maxNatives = MaxBytes / 16
+
+// Native is the function of this name.
+func (n *Natives) Native(v any) (any, error) {
+	return native(v, &n.made, min(n.made+maxValues, maxNatives))
+}
+
+func native(v any, made *int, most int) (any, error) {
+	c := converter{open: map[any]bool{}, made: made, most: most}
 	return c.convert(v, 0)
 }
 
 type converter struct {
-	open   map[any]bool
-	budget int
+	open map[any]bool
+	// made counts the values, of which most may be made.
+	made *int
+	most int
 }
 
 func (c *converter) convert(v any, depth int) (any, error) {
-	if c.budget--; c.budget < 0 {
+	if *c.made++; *c.made > c.most {
 		return nil, errors.New("value too large")
 	}
 	if depth > MaxDepth {
