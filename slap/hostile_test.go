@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -131,4 +132,30 @@ func TestDocumentThatRefersToItselfOften(t *testing.T) {
 		require.Len(t, partitions, 100)
 		require.Empty(t, partitions[99].AccessStatus())
 	}
+}
+
+// TestParametersAreWhatIsDocumented: nothing else comes out of an answer.
+func TestParametersAreWhatIsDocumented(t *testing.T) {
+	ctx := context60(t)
+	for _, value := range []string{
+		`<complex>1.0 5.0</complex>`, `<list><complex>1.0 5.0</complex></list>`,
+		`<object module="slapos.slap.slap" class="SoftwareInstance"><tuple/><dictionary/></object>`,
+	} {
+		a := newAsked(t, 200, `<marshal><dictionary><string>a</string>`+value+`</dictionary></marshal>`)
+		status, err := a.Computer("c").Status(ctx)
+		require.NoError(t, err)
+		require.Empty(t, status.Fields)
+		for _, name := range []string{"_parameter_dict", "_connection_dict", "_filter_dict"} {
+			a.text = computerOf(name, "<dictionary><string>a</string>"+value+"</dictionary>")
+			_, err := a.Computer("c").Partitions(ctx)
+			require.ErrorIs(t, err, ErrServer)
+			require.ErrorContains(t, err, "is no parameter")
+		}
+	}
+	a := newAsked(t, 200, computerOf("_parameter_dict", `<dictionary><string>a</string><tuple><set><int>1</int></set><none/><bool>1</bool>`+
+		`<float>1</float><long>99999999999999999999</long><dictionary><int>1</int><string>x</string></dictionary></tuple></dictionary>`))
+	partitions, err := a.Computer("c").Partitions(ctx)
+	require.NoError(t, err)
+	huge, _ := new(big.Int).SetString("99999999999999999999", 10)
+	require.Equal(t, Parameters{"a": []any{[]any{int64(1)}, nil, true, 1.0, huge, map[string]any{"1": "x"}}}, partitions[0].InstanceParameters())
 }

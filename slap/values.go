@@ -104,15 +104,15 @@ func parametersOf(natives *marshal.Natives, v any) (Parameters, error) {
 	if v == nil {
 		return Parameters{}, nil
 	}
+	if _, ok := v.(*marshal.Dict); !ok {
+		// The value itself may be a key, or a password.
+		return nil, fmt.Errorf("a dictionary of parameters was expected, not %s", typeOf(v))
+	}
 	n, err := natives.Native(v)
 	if err != nil {
 		return nil, err
 	}
-	m, ok := n.(map[string]any)
-	if !ok {
-		// The value itself may be a key, or a password.
-		return nil, fmt.Errorf("a dictionary of parameters was expected, not %s", typeOf(n))
-	}
+	m, _ := n.(map[string]any)
 	return m, nil
 }
 

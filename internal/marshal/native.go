@@ -14,7 +14,8 @@ var ErrCycle = errors.New("value contains itself")
 // Python's str would. It fails with ErrCycle if the value contains itself, and on
 // values of more than a million parts.
 func Native(v any) (any, error) {
-	return native(v, new(int), maxValues)
+	c := converter{open: map[any]bool{}, made: new(int), most: maxValues}
+	return c.convert(v, 0)
 }
 
 // Natives is [Native] for several values of one document, with a bound for all of
@@ -27,18 +28,17 @@ type Natives struct{ made int }
 // text is longer than this many bytes.
 const maxNatives = MaxBytes / 16
 
-// Native is the function of this name.
+// Native is the function of this name, but for objects and complex numbers, which
+// are no parameters: they are refused.
 func (n *Natives) Native(v any) (any, error) {
-	return native(v, &n.made, min(n.made+maxValues, maxNatives))
-}
-
-func native(v any, made *int, most int) (any, error) {
-	c := converter{open: map[any]bool{}, made: made, most: most}
+	c := converter{open: map[any]bool{}, made: &n.made, most: min(n.made+maxValues, maxNatives), parameters: true}
 	return c.convert(v, 0)
 }
 
 type converter struct {
 	open map[any]bool
+	// parameters tells that there may be nothing but what they can be.
+	parameters bool
 	// made counts the values, of which most may be made.
 	made *int
 	most int
@@ -63,6 +63,10 @@ func (c *converter) convert(v any, depth int) (any, error) {
 		return c.items(v, depth)
 	case *Dict:
 		return c.once(v, func() (any, error) { return c.dict(v, depth) })
+	case *Object, complex128:
+		if c.parameters {
+			return nil, fmt.Errorf("a value of type %s is no parameter", typeName(v))
+		}
 	}
 	return v, nil
 }
