@@ -25,6 +25,9 @@ const (
 // fetchTimeout bounds the fetching of one document by the default client.
 const fetchTimeout = 30 * time.Second
 
+// maxRedirects is how many redirects the default client follows, as that of net/http.
+const maxRedirects = 10
+
 // ErrUndeclared is a software release that is a directory of programs and
 // declares nothing, or a software type without the JSON schema asked for. Both are
 // allowed.
@@ -53,7 +56,7 @@ func (e *LoadError) Unwrap() error { return e.Err }
 type Loader struct {
 	// Client fetches what is at http and https, and decides about redirects,
 	// proxies and trust. nil means one that waits 30 seconds at most for each
-	// document.
+	// document, and follows no redirect from https to http.
 	Client *http.Client
 	// Files holds the files of the machine, for software releases that are
 	// paths or file URLs: os.DirFS("/"). nil means that none is read.
@@ -161,7 +164,7 @@ func (r *reading) open(u *url.URL) (io.ReadCloser, error) {
 	}
 	client := r.loader.Client
 	if client == nil {
-		client = &http.Client{Timeout: fetchTimeout}
+		client = &http.Client{Timeout: fetchTimeout, CheckRedirect: follow}
 	}
 	request, err := http.NewRequestWithContext(r.ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
@@ -181,6 +184,17 @@ func (r *reading) open(u *url.URL) (io.ReadCloser, error) {
 		err = errors.New(response.Status)
 	}
 	return nil, errors.Join(err, response.Body.Close())
+}
+
+// follow decides on a redirect of the default client.
+func follow(r *http.Request, via []*http.Request) error {
+	if len(via) >= maxRedirects {
+		return fmt.Errorf("more than %d redirects", maxRedirects)
+	}
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return errors.New("a redirect from https to http")
+	}
+	return nil
 }
 
 // openFile opens a regular file: reading a pipe might never end.

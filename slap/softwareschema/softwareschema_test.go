@@ -409,3 +409,25 @@ func TestFindingsAreOrdered(t *testing.T) {
 		}, found)
 	}
 }
+
+func TestRedirects(t *testing.T) {
+	hops := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/endless.cfg.json" || hops < 3 {
+			hops++
+			http.Redirect(w, r, r.URL.Path, http.StatusFound)
+			return
+		}
+		_, _ = w.Write([]byte(`{"name": "n"}`))
+	}))
+	defer server.Close()
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	require.Equal(t, "n", load(t, Loader{}, server.URL+"/r.cfg").Name)
+	_, err := (&Loader{}).Load(t.Context(), server.URL+"/endless.cfg")
+	require.ErrorContains(t, err, "more than 10 redirects")
+
+	to := func(address string) *http.Request { return httptest.NewRequest(http.MethodGet, address, nil) }
+	require.NoError(t, follow(to("https://b/"), []*http.Request{to("http://a/")}))
+	require.NoError(t, follow(to("https://b/"), []*http.Request{to("https://a/")}))
+	require.ErrorContains(t, follow(to("http://a/"), []*http.Request{to("https://a/")}), "https to http")
+}
