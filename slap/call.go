@@ -59,25 +59,16 @@ func marshalled(op, name string, v any) (string, error) {
 		data, err = marshal.Marshal(known)
 	}
 	if err != nil {
-		return "", unsendable(op, name, v, err)
+		return "", unsendable(op, name, err)
 	}
 	return string(data), nil
 }
 
-// unsendable is the error of a value that cannot be sent. Of parameters it names
-// the first that is to blame.
-func unsendable(op, name string, v any, err error) error {
+// unsendable is the error of a value that cannot be sent. What a codec refuses it
+// names by its key.
+func unsendable(op, name string, err error) error {
 	e := &Error{Op: op, Message: name + " cannot be sent", Err: err}
-	if p, ok := v.(Parameters); ok {
-		for _, key := range p.Keys() {
-			if _, err := marshal.Marshal(map[string]any{key: plain(p[key])}); err != nil {
-				e.Message += ": " + quoteKey(key)
-				e.Err = err
-				break
-			}
-		}
-	}
-	if !errors.Is(err, marshal.ErrText) {
+	if !errors.Is(err, marshal.ErrText) && !errors.Is(err, errDeep) {
 		e.Hint = "slap.EncodeParameters and slap.EncodeJSONParameters make parameters of other Go types"
 	}
 	return e

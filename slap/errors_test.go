@@ -155,10 +155,10 @@ func computerWithID(c *Client) *Computer { return c.Computer("c") }
 func TestWhatCannotBeSent(t *testing.T) {
 	c := client(t, serve(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("request to %s", r.URL) }))
 	_, err := c.OpenOrder().Request(context60(t), Request{SoftwareRelease: "http://sr/", Reference: "r", Parameters: Parameters{"a": "\x01"}})
-	require.ErrorContains(t, err, `parameters cannot be sent: "a"`)
+	require.ErrorContains(t, err, `parameters cannot be sent: marshal: "a": text not allowed`)
 	require.NotContains(t, err.Error(), "EncodeParameters")
 	_, err = c.OpenOrder().Request(context60(t), Request{SoftwareRelease: "http://sr/", Reference: "r", Filter: Parameters{"a": "x", "b": struct{}{}}})
-	require.ErrorContains(t, err, `filter cannot be sent: "b"`)
+	require.ErrorContains(t, err, `filter cannot be sent: marshal: "b": refusing`)
 	require.ErrorContains(t, err, "EncodeParameters")
 	err = c.PartitionReference("c", "p").SetConnectionParameters(context60(t), Parameters{"a": make(chan int)})
 	require.ErrorContains(t, err, "connection parameters cannot be sent")
