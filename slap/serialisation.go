@@ -13,7 +13,7 @@ import (
 
 // Serialisation is how the parameters of a software type travel, which its
 // software release declares, under the key serialisation of the JSON document
-// beside it. Package softwareschema reads the declaration; programs that know it
+// beside it (wire.md 3.4). Package softwareschema reads the declaration; programs that know it
 // use the constants.
 type Serialisation string
 

@@ -12,10 +12,10 @@ import (
 // The error is an Errors without lines and columns.
 func (j *Journal) Validate() error {
 	var c checker
-	if len(j.Transactions) == 0 {
+	if len(j.transactions()) == 0 {
 		c.report("/journal", MissingElement, "journal lacks transaction")
 	}
-	for i := range j.Transactions {
+	for i := range j.transactions() {
 		t, path := &j.Transactions[i], indexed("/journal/transaction", i)
 		c.header(path, t)
 		for k := range t.Movements {
@@ -31,10 +31,10 @@ func (j *Journal) Validate() error {
 // Validate checks values as [Journal.Validate] does.
 func (c *Consumption) Validate() error {
 	var found checker
-	if len(c.Movements) == 0 {
+	if len(c.movements()) == 0 {
 		found.report("/consumption", MissingElement, "consumption lacks movement")
 	}
-	for i := range c.Movements {
+	for i := range c.movements() {
 		found.movement(indexed("/consumption/movement", i), &c.Movements[i])
 	}
 	return found.result()

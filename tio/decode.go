@@ -84,7 +84,7 @@ func walk(r io.Reader, opts []DecodeOption, how manner, run func(*engine) error)
 	return e.result(run(e))
 }
 
-var errTooLarge = errors.New("the document is larger than allowed")
+var errTooLarge = errors.New("the document is larger than allowed; WithMaxBytes allows others, and a Decoder reads any")
 
 // limited ends a document that is larger than allowed with an error.
 type limited struct {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -124,6 +125,23 @@ func TestBuiltValuesThatAreNotValid(t *testing.T) {
 		})
 	}
 	require.NoError(t, example().Validate())
+}
+
+// TestNil is taken for what is empty.
+func TestNil(t *testing.T) {
+	var j *Journal
+	require.ErrorContains(t, Encode(io.Discard, j), "journal lacks transaction")
+	require.Empty(t, j.Warnings())
+	require.Empty(t, j.Usages())
+	totals, err := j.Totals()
+	require.NoError(t, err)
+	require.Empty(t, totals.ByResource())
+	_, err = ParseNodeDay(j)
+	require.ErrorContains(t, err, "0 transactions")
+	var c *Consumption
+	require.ErrorContains(t, EncodeConsumption(io.Discard, c), "consumption lacks movement")
+	require.Empty(t, c.Warnings())
+	require.Empty(t, Aggregate("c", time.Time{}, []Usage{{"p", c}}).Transactions[0].Movements)
 }
 
 func TestConsumption(t *testing.T) {

@@ -208,7 +208,7 @@ func (e *engine) enter(f *frame, t token) (int, error) {
 	c := &f.model.children[place]
 	e.path = append(e.path, segment{name: t.raw, index: f.counts[place], show: c.model != nil})
 	if c.many && f.counts[place] > e.maxMany && f.model != journalModel && c.model != movementModel {
-		return 0, e.s.failAt(t.pos, Limit, "more than %d times %s", e.maxMany, c.name)
+		return 0, e.s.failAt(t.pos, Limit, "more than %d times %s; WithMaxMany allows others", e.maxMany, c.name)
 	}
 	return place, e.placed(f, t, place)
 }
@@ -371,7 +371,7 @@ func (e *engine) leaf(t token, m *model, place int) (string, error) {
 				pos = t.pos
 			}
 			if e.text = append(e.text, t.data...); len(e.text) > e.maxText {
-				return "", e.s.failAt(t.pos, Limit, "a text of more than %d bytes", e.maxText)
+				return "", e.s.failAt(t.pos, Limit, "a text of more than %d bytes; WithMaxText allows others", e.maxText)
 			}
 		case startTag:
 			if !nested {
@@ -395,7 +395,7 @@ const maxTexts = 16
 func (e *engine) hold(pos position, n int) error {
 	most := max(e.maxText, DefaultMaxText)
 	if e.held += n; (e.held-1)/maxTexts >= most {
-		return e.s.failAt(pos, Limit, "texts of more than %d times %d bytes together", maxTexts, most)
+		return e.s.failAt(pos, Limit, "texts of more than %d times %d bytes together; WithMaxText allows others", maxTexts, most)
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Rule names what a document breaks.
+// Rule names what a document breaks (tio.md 3.1).
 type Rule string
 
 // The rules. The first block is about XML itself, the second about the schema;

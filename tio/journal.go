@@ -1,8 +1,8 @@
 package tio
 
 // Journal is a whole document: the element journal in chapter 3 of the SlapOS
-// documentation, as are the types below. The zero value is an empty journal, to be
-// filled before it is written.
+// documentation (tio.md 1.2), as are the types below. The zero value is an empty
+// journal, to be filled before it is written.
 type Journal struct {
 	Transactions []Transaction // at least one
 }
@@ -41,11 +41,27 @@ type Movement struct {
 	Categories []string
 }
 
+// transactions are none for nil, which is taken for an empty journal.
+func (j *Journal) transactions() []Transaction {
+	if j == nil {
+		return nil
+	}
+	return j.Transactions
+}
+
 // Consumption is what one partition reports (partition_consumption.xsd of the
-// reference): movements without transaction, which the node puts into a Journal, see
-// [Aggregate].
+// reference; tio.md 2.1): movements without transaction, which the node puts into a
+// Journal, see [Aggregate].
 type Consumption struct {
 	Movements []Movement // at least one
+}
+
+// movements are none for nil, which is taken for an empty report.
+func (c *Consumption) movements() []Movement {
+	if c == nil {
+		return nil
+	}
+	return c.Movements
 }
 
 // Optional is a text that may be absent, which is not the same as

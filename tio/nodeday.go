@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The resources that nodes report once a day.
+// The resources that nodes report once a day (tio.md 2.2).
 const (
 	ResourceCPULoad      = "service_module/cpu_load_percent"
 	ResourceMemoryUsed   = "service_module/memory_used"
@@ -16,7 +16,7 @@ const (
 )
 
 // NodeDay is what a node measured about itself and its partitions' users in one
-// day, the content of its daily report. An empty Number means that
+// day, the content of its daily report (tio.md 2.2). An empty Number means that
 // there is no data.
 type NodeDay struct {
 	Computer     string    // reference of the computer
@@ -96,8 +96,8 @@ var errNotDaily = errors.New("tio: not the daily report of a node")
 // that nodes write, has a price, VAT or category, or comes twice: no movement is
 // dropped silently.
 func ParseNodeDay(j *Journal) (*NodeDay, error) {
-	if len(j.Transactions) != 1 {
-		return nil, fmt.Errorf("%w: %d transactions", errNotDaily, len(j.Transactions))
+	if len(j.transactions()) != 1 {
+		return nil, fmt.Errorf("%w: %d transactions", errNotDaily, len(j.transactions()))
 	}
 	t := &j.Transactions[0]
 	title, ok := strings.CutPrefix(t.Title.Value, dailyTitle)

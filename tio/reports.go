@@ -24,7 +24,7 @@ type Usage struct {
 }
 
 // Aggregate makes the journal that a node sends for its partitions, in its command
-// report: one transaction with every movement, in order. The reference of a movement,
+// report (tio.md 2.3): one transaction with every movement, in order. The reference of a movement,
 // if it has one, becomes that of its partition. The time is written as it is, in
 // its own zone; nodes use local time. Without any movement the journal is not
 // complete, and Encode refuses it. [Journal.Usages] is the way back.
@@ -38,10 +38,7 @@ func Aggregate(computerID string, at time.Time, usages []Usage) *Journal {
 		Arrows:     []Arrow{{Type: nodeArrow, Source: Text(""), Destination: Text("")}},
 	}
 	for _, u := range usages {
-		if u.Report == nil {
-			continue
-		}
-		for _, m := range u.Report.Movements {
+		for _, m := range u.Report.movements() {
 			t.Movements = append(t.Movements, inPartition(u.Partition, m))
 		}
 	}
@@ -64,7 +61,7 @@ func inPartition(partition string, m Movement) Movement {
 func (j *Journal) Usages() []Usage {
 	var out []Usage
 	known := make(map[string]int)
-	for i := range j.Transactions {
+	for i := range j.transactions() {
 		for _, m := range j.Transactions[i].Movements {
 			at, ok := known[m.Reference.Value]
 			if !ok {
@@ -80,7 +77,7 @@ func (j *Journal) Usages() []Usage {
 }
 
 // Daily makes a journal of the form that a node writes once a day about itself
-// in its command collect, with the movements given. Only the date of day counts. See
+// in its command collect (tio.md 2.2), with the movements given. Only the date of day counts. See
 // [NodeDay] for the movements that nodes put in.
 func Daily(computerID string, day time.Time, movements []Movement) *Journal {
 	date := day.Format(time.DateOnly)

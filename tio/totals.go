@@ -43,7 +43,7 @@ type Amount struct {
 	Amount   Sum
 }
 
-// Totals sums quantities and amounts. The zero value is ready for
+// Totals sums quantities and amounts (tio.md 3.4). The zero value is ready for
 // use; it is not safe for concurrent use. Infinities and NaN are counted in
 // Special of the sums they would spoil, and not added.
 //
@@ -133,7 +133,7 @@ func (t *Totals) Read(r io.Reader, opts ...DecodeOption) error {
 
 // AddJournal adds every movement of a journal, up to the first error of Add.
 func (t *Totals) AddJournal(j *Journal) error {
-	for i := range j.Transactions {
+	for i := range j.transactions() {
 		x := &j.Transactions[i]
 		for _, m := range x.Movements {
 			if err := t.Add(x.Currency, m); err != nil {
@@ -148,7 +148,7 @@ func (t *Totals) AddJournal(j *Journal) error {
 // first error of Add. Such a report has no currency, and its movements count for
 // the partition as they will in the journal of [Aggregate].
 func (t *Totals) AddConsumption(partition string, c *Consumption) error {
-	for _, m := range c.Movements {
+	for _, m := range c.movements() {
 		if err := t.Add("", inPartition(partition, m)); err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 // WarningRule names what is odd.
 type WarningRule string
 
-// What [Check] and the Warnings methods look for. The schema allows
+// What [Check] and the Warnings methods look for (tio.md 3.4). The schema allows
 // all of it.
 const (
 	DateForm           WarningRule = "date-form"           // a date that is neither empty nor in a known form
@@ -65,7 +65,7 @@ func Check(r io.Reader, opts ...DecodeOption) ([]Warning, error) {
 // the default limits of [Check].
 func (j *Journal) Warnings() []Warning {
 	l := newLinter(defaults())
-	for i := range j.Transactions {
+	for i := range j.transactions() {
 		t, path := &j.Transactions[i], indexed("/journal/transaction", i)
 		l.header(path, t)
 		for k := range t.Movements {
@@ -79,7 +79,7 @@ func (j *Journal) Warnings() []Warning {
 // [Journal.Warnings] does for a journal.
 func (c *Consumption) Warnings() []Warning {
 	l := newLinter(defaults())
-	for i := range c.Movements {
+	for i := range c.movements() {
 		l.movement(indexed("/consumption/movement", i), &c.Movements[i])
 	}
 	return l.result()
