@@ -235,7 +235,7 @@ func decodePlain(p Parameters, into any) error {
 	}
 	values, err := plainMap(p, 0)
 	if err != nil {
-		return &ParameterError{Key: "all", Want: "values that can be read", Got: err.Error()}
+		return &ParameterError{Want: "values that can be read", Got: err.Error()}
 	}
 	return assign("", values, target.Elem())
 }

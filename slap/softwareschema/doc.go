@@ -31,10 +31,10 @@
 //
 // Declarations and schemas come from elsewhere. They are read from the origin of
 // the software release only, and from where it redirects to, over HTTP or from files
-// as the [Loader] allows, and bounded in size and number. Neither errors nor findings hold the values of
-// parameters. What is not bounded is the time that a schema written with evil
-// intent can make a validation take; who requests a software release trusts it
-// with more than that.
+// as the [Loader] allows, and bounded in size and number. Neither errors nor findings
+// hold the values of parameters. What is not bounded is the time that a schema written
+// with evil intent can make a validation take; who requests a software release trusts
+// it with more than that.
 //
 // The package is apart from package slap because validation needs more modules
 // than a client of the protocol should.

@@ -44,9 +44,9 @@ func (undeclaredError) Is(target error) bool { return target == ErrUndeclared }
 // reading the JSON schema first. They are a struct or a map before encoding, or
 // Parameters in the serialisation of the type; for those of an instance see
 // [slap.Parameters.Requested]. A top-level key $schema is left out. What is wrong
-// are findings, ordered by path and message; an error tells that it could not be checked: it is
-// a [LoadError] if a document could not be read, and [ErrUndeclared] if the type
-// declares no schema, which is no fault.
+// are findings, ordered by path and message; an error tells that it could not be
+// checked: it is a [LoadError] if a document could not be read, and [ErrUndeclared]
+// if the type declares no schema, which is no fault.
 func (t *Type) ValidateRequest(ctx context.Context, parameters any) ([]Finding, error) {
 	return t.validate(ctx, t.Request, "request", parameters)
 }
