@@ -261,7 +261,8 @@
 //
 // Reads are repeated a few times if there was no connection or the master was
 // not ready to answer (502, 503, 504); calls that change something only if
-// nothing was sent, never if the master may have got them. See [WithRetry].
+// nothing of them was sent or HTTP/2 tells that they were not processed, never if
+// the master may have acted. See [WithRetry].
 // Whether to make such a call again is for the program to decide, by what comes
 // of it:
 //

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -98,6 +99,67 @@ func TestMasterThatStopsReading(t *testing.T) {
 	_, err = c.post(context60(t), call{op: "x", path: "y", fields: []field{{"a", strings.Repeat("x", 64<<20)}}})
 	require.ErrorIs(t, err, ErrConnection)
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "the context of the test")
+}
+
+// TestAnswersThatAreNotLookedAtAreBounded has bodies stop of answers that are
+// read only to use the connection again.
+func TestAnswersThatAreNotLookedAtAreBounded(t *testing.T) {
+	release := make(chan struct{})
+	master := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/end" {
+			return
+		}
+		status, _ := strconv.Atoi(r.URL.Path[1:])
+		w.Header().Set("Location", mount+"/end")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "the beginning")
+		w.(http.Flusher).Flush()
+		<-release
+	})
+	defer close(release)
+	for _, status := range []string{"302", "307", "503"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			c := client(t, master, WithTimeout(100*time.Millisecond))
+			_, err := c.do(context60(t), method, call{op: "x", path: status})
+			require.ErrorIs(t, err, ErrConnection, "%s %s", method, status)
+			require.ErrorContains(t, err, "stopped sending", "%s %s", method, status)
+		}
+	}
+}
+
+// TestSwitchingProtocols has a master answer with another protocol, in which it
+// says nothing.
+func TestSwitchingProtocols(t *testing.T) {
+	release := make(chan struct{})
+	c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+		<-release
+	}))
+	defer close(release)
+	start := time.Now()
+	_, err := c.get(context60(t), call{op: "x", path: "y"})
+	require.ErrorIs(t, err, ErrServer)
+	require.ErrorContains(t, err, "101")
+	require.Less(t, time.Since(start), 30*time.Second)
+}
+
+// TestProxyThatHangs goes through proxies that accept and say nothing.
+func TestProxyThatHangs(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		c := client(t, "https://master.example", proxyAt(t, scheme+"://"+silent.Addr().String()), WithTimeout(100*time.Millisecond))
+		start := time.Now()
+		_, err := c.post(context60(t), call{op: "x", path: "y"})
+		require.ErrorIs(t, err, ErrConnection, scheme)
+		require.Less(t, time.Since(start), 20*time.Second, scheme)
+	}
 }
 
 // TestCancelIsPrompt gives up in each phase of a call, with time-outs that are

@@ -162,8 +162,10 @@ func WithTimeout(d time.Duration) Option {
 // WithRetry sets how often a call is repeated, instead of [DefaultRetries]; 0
 // means never. Reads are repeated if there was no connection or it broke before
 // an answer came, or if the answer was 502, 503 or 504; calls that change
-// something only if no connection was made. An answer 408 means "not ready" and
-// is never repeated; see [WaitReady].
+// something only if the master got nothing of them: no connection was made, it
+// was closed before anything was written, or HTTP/2 told that the request was
+// not processed. An answer 408 means "not ready" and is never repeated; see
+// [WaitReady].
 //
 // The pauses are random, and grow from 0.2 to 5 seconds. If the master asks for
 // a longer one (Retry-After), that is kept; if it asks for more than 30 seconds

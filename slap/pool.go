@@ -2,18 +2,21 @@ package slap
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // pools sends requests over connections that were made with the newest
 // certificates.
 type pools struct {
-	keys *keyring
-	make func(*keys) *pool
+	keys    *keyring
+	timeout time.Duration
+	make    func(*keys) *pool
 
 	mu  sync.Mutex
 	now *pool
@@ -40,19 +43,28 @@ func (p *pools) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	if policy := policyOf(r.Context()); policy != nil {
-		policy.identity = in.keys.identity
-	}
 	transport := in.own
 	if strays(r) {
 		transport = in.foreign
 	}
-	response, err := transport.RoundTrip(r)
+	s := newSending(r, p.timeout)
+	response, err := transport.RoundTrip(s.request)
+	s.end()
+	policy := policyOf(r.Context())
+	if policy != nil {
+		policy.identity = in.keys.identity
+	}
 	if err != nil {
+		err = s.reason(err)
+		if policy != nil {
+			policy.unseen = r.Response == nil && s.unseen(err)
+		}
+		s.cancel(nil)
 		p.leave(in)
 		return nil, err
 	}
-	response.Body = &closing{ReadCloser: response.Body, done: func() { p.leave(in) }}
+	response.Request = r
+	response.Body = &closing{ReadCloser: response.Body, done: func() { s.cancel(nil); p.leave(in) }}
 	return response, nil
 }
 
@@ -116,13 +128,16 @@ func (b *closing) Close() error {
 
 // newPools returns the transport of a client that was not given another.
 func (c *Client) newPools() *pools {
-	return &pools{keys: c.keyring, make: func(k *keys) *pool {
+	return &pools{keys: c.keyring, timeout: c.timeout, make: func(k *keys) *pool {
 		return &pool{keys: k, own: c.newTransport(k, true), foreign: c.newTransport(k, false)}
 	}}
 }
 
 // maxHeader bounds the size of the head of an answer, in bytes.
 const maxHeader = 1 << 20
+
+// idleTime is how long a connection is kept that no call uses.
+const idleTime = 90 * time.Second
 
 // newTransport returns a pool of connections.
 func (c *Client) newTransport(k *keys, own bool) *http.Transport {
@@ -134,13 +149,14 @@ func (c *Client) newTransport(k *keys, own bool) *http.Transport {
 		TLSClientConfig:        c.tlsConfig(k, own),
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.timeout, PingTimeout: c.timeout},
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        min(idleTime, c.timeout),
 		MaxIdleConnsPerHost:    16,
 		MaxResponseHeaderBytes: maxHeader,
 	}
 }
 
-// dial makes a connection on which a peer that stops reading is noticed.
+// dial makes a connection on which a peer that stops reading or answering is
+// noticed.
 func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second}
 	conn, err := dialer.DialContext(ctx, network, address)
@@ -150,16 +166,30 @@ func (c *Client) dial(ctx context.Context, network, address string) (net.Conn, e
 	return &impatient{Conn: conn, timeout: c.timeout}, nil
 }
 
-// impatient is a connection on which each write must progress within a time.
-// The time-outs of the HTTP client begin only when all was written.
+// impatient is a connection on which each write must progress within a time:
+// the time-outs of the HTTP client begin only when all was written. Nor does it
+// bound what a proxy says before the connection is made. So whoever reads gives
+// up after twice the time, when those time-outs have passed and a connection
+// that is not in use was closed.
 type impatient struct {
 	net.Conn
 	timeout time.Duration
+	written atomic.Int64
+}
+
+func (i *impatient) Read(data []byte) (int, error) {
+	if err := i.SetReadDeadline(time.Now().Add(2 * i.timeout)); err != nil {
+		return 0, err
+	}
+	return i.Conn.Read(data)
 }
 
 func (i *impatient) Write(data []byte) (int, error) {
-	if err := i.SetWriteDeadline(time.Now().Add(i.timeout)); err != nil {
+	now := time.Now()
+	if err := errors.Join(i.SetWriteDeadline(now.Add(i.timeout)), i.SetReadDeadline(now.Add(2*i.timeout))); err != nil {
 		return 0, err
 	}
-	return i.Conn.Write(data)
+	n, err := i.Conn.Write(data)
+	i.written.Add(int64(n))
+	return n, err
 }

@@ -89,10 +89,15 @@ func backoff(least, most time.Duration, attempt int) time.Duration {
 // below. But for sent it is used by the goroutine of the call only.
 type policy struct {
 	op, method string
+	// cancel ends the call, for a cause.
+	cancel context.CancelCauseFunc
 	// attempt counts from 1.
 	attempt int
 	// identity is whom the client certificate of the attempt names.
 	identity string
+	// unseen tells that the master never got the latest attempt, though there
+	// was a connection.
+	unseen bool
 	// sent tells that the head of a request went out.
 	sent atomic.Bool
 }
@@ -122,7 +127,7 @@ func policyOf(ctx context.Context) *policy {
 }
 
 // mayRetry tells whether a call may be repeated: a read after a failure to
-// connect or 502, 503, 504; a change only if nothing of it was ever sent.
+// connect or 502, 503, 504; a change only if the master never got any of it.
 // 408 means "not ready" and is an answer like any other.
 func mayRetry(ctx context.Context, response *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
@@ -138,6 +143,11 @@ func mayRetry(ctx context.Context, response *http.Response, err error) (bool, er
 		}
 		if p.method == http.MethodGet {
 			return isConnection(err), nil
+		}
+		if p.unseen {
+			p.unseen = false
+			p.sent.Store(false)
+			return true, nil
 		}
 		return isDial(err) && !p.sent.Load(), nil
 	}
@@ -181,7 +191,15 @@ func isConnection(err error) bool {
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return true
 	}
-	return isEOF(err)
+	return isEOF(err) || isReset(err)
+}
+
+// isReset tells whether a server of HTTP/2 closed the connection, or gave up
+// this request. The types of its errors cannot be named.
+func isReset(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY") ||
+		strings.Contains(text, "http2: Transport received ") || strings.Contains(text, "http2: client connection lost")
 }
 
 // isEOF tells whether a connection was closed before an answer came.

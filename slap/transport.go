@@ -66,7 +66,7 @@ func (c *Client) fetch(ctx context.Context, stack *httpStack, method string, u *
 	a := &answer{asked: time.Now()}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &policy{op: k.op, method: method}
+	p := &policy{op: k.op, method: method, cancel: cancel}
 	request, err := c.request(withPolicy(ctx, p), stack, method, u, k)
 	if err != nil {
 		return nil, &Error{Op: k.op, URL: public(u), Message: "the request cannot be sent", Err: err}
@@ -79,7 +79,7 @@ func (c *Client) fetch(ctx context.Context, stack *httpStack, method string, u *
 	if err != nil {
 		return nil, connectionError(ctx, k, u, err, false, p.mayHaveActed(err))
 	}
-	body, err := c.read(response, cancel)
+	body, err := c.read(response)
 	if err != nil {
 		return nil, connectionError(ctx, k, u, err, true, p.mayHaveActed(err))
 	}
@@ -128,15 +128,16 @@ func (c *Client) headers(stack *httpStack, method string, u *url.URL, k call) ht
 	return h
 }
 
-// read reads the body of an answer, as UTF-8. It gives up when nothing comes
-// for as long as the time-out, or when there is too much.
-func (c *Client) read(response *http.Response, cancel context.CancelCauseFunc) ([]byte, error) {
-	silence := time.AfterFunc(c.timeout, func() { cancel(errSilence) })
-	defer silence.Stop()
-	if response.ContentLength > c.maxBody {
+// read reads the body of an answer, as UTF-8. It gives up when there is too
+// much.
+func (c *Client) read(response *http.Response) ([]byte, error) {
+	switch {
+	case response.StatusCode == http.StatusSwitchingProtocols:
+		return nil, nil // what follows is not an answer, nor ends with the context
+	case response.ContentLength > c.maxBody:
 		return nil, tooLargeError(c.maxBody)
 	}
-	body, err := readBounded(&steady{response.Body, silence, c.timeout}, c.maxBody, response.ContentLength)
+	body, err := readBounded(response.Body, c.maxBody, response.ContentLength)
 	if err != nil {
 		return nil, err
 	}
@@ -150,19 +151,48 @@ type tooLargeError int64
 
 func (e tooLargeError) Error() string { return fmt.Sprintf("larger than %d bytes", int64(e)) }
 
-// steady is a reader that sets a timer back whenever something comes.
+// steady is the body of an answer that has a call given up when nothing comes
+// for as long as a time-out. Answers that are not looked at, such as redirects,
+// are read too, so that their connection can be used again.
 type steady struct {
-	io.Reader
+	io.ReadCloser
 	timer   *time.Timer
 	timeout time.Duration
 }
 
 func (s *steady) Read(p []byte) (int, error) {
-	n, err := s.Reader.Read(p)
+	n, err := s.ReadCloser.Read(p)
 	if n > 0 {
 		s.timer.Reset(s.timeout)
 	}
 	return n, err
+}
+
+func (s *steady) Close() error {
+	s.timer.Stop()
+	return s.ReadCloser.Close()
+}
+
+// patient is a transport whose answers are steady.
+type patient struct {
+	next    http.RoundTripper
+	timeout time.Duration
+}
+
+// RoundTrip sends a request.
+func (t *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(r)
+	if err != nil {
+		return response, err
+	}
+	if response.Body == nil {
+		response.Body = http.NoBody
+	}
+	if p := policyOf(r.Context()); p != nil {
+		silence := time.AfterFunc(t.timeout, func() { p.cancel(errSilence) })
+		response.Body = &steady{response.Body, silence, t.timeout}
+	}
+	return response, nil
 }
 
 // readBounded reads to the end, or fails when there is more than the limit.
@@ -204,7 +234,7 @@ func toUTF8(body []byte, contentType string) []byte {
 
 // httpStack is what a client needs to make requests. It is made by the first
 // call, because making it reads files. From the outside in: retries, redirects,
-// observers, connections.
+// observers, time-outs of answers, connections.
 type httpStack struct {
 	client *retryablehttp.Client
 	// base has the connections.
@@ -250,7 +280,7 @@ func (c *Client) stack() (*httpStack, error) {
 	default:
 		s.base = http.DefaultTransport
 	}
-	base.Transport = &observed{next: s.base, observers: c.observers, log: c.log}
+	base.Transport = &observed{next: &patient{s.base, c.timeout}, observers: c.observers, log: c.log}
 	base.CheckRedirect = follow
 	s.client = c.retrying(base)
 	c.http = s
