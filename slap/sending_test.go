@@ -161,6 +161,17 @@ func TestRepetitionOverHTTP2(t *testing.T) {
 	}
 }
 
+// TestOtherTransportSendsAChangeOnce is the same with a transport of the caller.
+func TestOtherTransportSendsAChangeOnce(t *testing.T) {
+	a := newAuthority(t)
+	master, heads := a.serveFrames(func(f *frames, _ int) { f.reset(codeProtocol) })
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool()}, ForceAttemptHTTP2: true}
+	c := client(t, master, WithTransport(transport))
+	_, err := c.post(context60(t), call{op: "x", path: "y", fields: []field{{"a", "b"}}})
+	require.ErrorIs(t, err, ErrConnection)
+	require.EqualValues(t, 1, heads.Load())
+}
+
 // TestMasterThatStopsReadingOverHTTP2 takes what its window lets through, and
 // answers pings.
 func TestMasterThatStopsReadingOverHTTP2(t *testing.T) {

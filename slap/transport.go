@@ -173,14 +173,27 @@ func (s *steady) Close() error {
 	return s.ReadCloser.Close()
 }
 
-// patient is a transport whose answers are steady.
+// patient is a transport whose answers are steady. The one below may be any.
 type patient struct {
 	next    http.RoundTripper
 	timeout time.Duration
 }
 
+var errSentOnce = errors.New("the server gave the request up after it was sent")
+
 // RoundTrip sends a request.
 func (t *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	p := policyOf(r.Context())
+	if again := r.GetBody; again != nil && p != nil && p.method != http.MethodGet {
+		// A transport of net/http would send some changes twice; see sending.
+		r = r.WithContext(r.Context())
+		r.GetBody = func() (io.ReadCloser, error) {
+			if p.sent.Load() {
+				return nil, errSentOnce
+			}
+			return again()
+		}
+	}
 	response, err := t.next.RoundTrip(r)
 	if err != nil {
 		return response, err
@@ -188,7 +201,7 @@ func (t *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if response.Body == nil {
 		response.Body = http.NoBody
 	}
-	if p := policyOf(r.Context()); p != nil {
+	if p != nil {
 		silence := time.AfterFunc(t.timeout, func() { p.cancel(errSilence) })
 		response.Body = &steady{response.Body, silence, t.timeout}
 	}
