@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 	if e.Hint != "" {
 		fmt.Fprintf(&b, " (%s)", e.Hint)
 	}
-	return b.String()
+	return printable(b.String())
 }
 
 // Unwrap returns the kinds and the cause.

@@ -1,6 +1,8 @@
 package slap
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // failed tells whether a status is a failure: 2xx is not, nor what redirects
@@ -29,6 +32,7 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 	if text := excerpt(body); text != "" {
 		e.Message += ": " + text
 	}
+	e.Message = printable(e.Message)
 	switch response.StatusCode {
 	case http.StatusNotFound:
 		e.Kinds = []error{ErrNotFound}
@@ -78,7 +82,10 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun, 
 	case isTimeout(err) && !isDial(err):
 		e.Message = "no answer in time"
 	default:
-		e.Message = "could not connect to the master"
+		e.Message = "no answer came from the master"
+		if isDial(err) {
+			e.Message = "could not connect to the master"
+		}
 		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
 	}
 	if e.Hint == "" && sent {
@@ -114,7 +121,9 @@ func (e endedError) Unwrap() []error { return []error{e.err, e.cause} }
 // comes.
 func isUseless(err error) bool {
 	_, large := errors.AsType[tooLargeError](err)
-	return large || errors.Is(err, errRedirects) || errors.Is(err, errDowngrade)
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	return large || corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) ||
+		errors.Is(err, errRedirects) || errors.Is(err, errDowngrade) || errors.Is(err, errLocation)
 }
 
 // bare drops method and URL, which Error has already, from the error of an HTTP
@@ -130,6 +139,20 @@ func bare(err error) error {
 func public(u *url.URL) string {
 	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
 	return shown.String()
+}
+
+// printable returns a text on one line, in which what would do something to a
+// terminal is replaced.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // excerpt returns the beginning of an error page, without headings and markup,

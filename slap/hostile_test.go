@@ -1,13 +1,16 @@
 package slap
 
 import (
+	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net/http"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 )
@@ -68,6 +71,56 @@ func TestHostileMaster(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestTextOfAnotherIsHarmless has a master say what would do something to a
+// terminal, or look like another line of a log.
+func TestTextOfAnotherIsHarmless(t *testing.T) {
+	for name, answer := range map[string]string{
+		"body":    "HTTP/1.1 500 x\r\nContent-Length: 22\r\n\r\n\x1b[2J\x07\x00a\u202eb\u0085c\nlevel=x",
+		"reason":  "HTTP/1.1 555 \x1b[2J\r\nContent-Length: 0\r\n\r\n",
+		"no head": "\x1b[2J\r\n\r\n",
+		"header":  "HTTP/1.1 302 Found\r\nLocation: \x1b[2J://x/\r\nContent-Length: 0\r\n\r\n",
+	} {
+		c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(conn, answer)
+			conn.Close()
+		}), WithRetry(0))
+		_, err := c.Computer("c").Status(context60(t))
+		require.Error(t, err, name)
+		text := err.Error()
+		if e, ok := errors.AsType[*Error](err); ok {
+			text += e.Message
+		}
+		require.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%s: %q", name, text)
+	}
+	require.Equal(t, "a: b c", (&Error{Op: "a", Err: errors.New("b\nc")}).Error())
+}
+
+// TestEncodingThatIsALie has an answer say that it is compressed.
+func TestEncodingThatIsALie(t *testing.T) {
+	var good bytes.Buffer
+	z := gzip.NewWriter(&good)
+	_, _ = io.WriteString(z, strings.Repeat("hello ", 100))
+	_ = z.Close()
+	wrong := bytes.Clone(good.Bytes())
+	wrong[len(wrong)-8]++ // the checksum
+	corrupt := bytes.Clone(good.Bytes())
+	corrupt[12] ^= 0xff
+	for name, body := range map[string][]byte{"text": []byte("<marshal><none/></marshal>"), "checksum": wrong, "corrupt": corrupt} {
+		c := client(t, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(body)
+		}))
+		_, err := c.get(context60(t), call{op: "x", path: "y"})
+		require.ErrorIs(t, err, ErrServer, name)
+		require.NotErrorIs(t, err, ErrConnection, name)
+		require.ErrorContains(t, err, "no usable answer", name)
+	}
+}
 
 // TestCompressedBomb has a master answer a body that unpacks to an endless one.
 func TestCompressedBomb(t *testing.T) {

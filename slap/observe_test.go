@@ -221,6 +221,9 @@ func TestNoSecretIsSaid(t *testing.T) {
 		case "/strange":
 			w.Header().Set("Location", "ftp://x/?s3cret-token")
 			w.WriteHeader(http.StatusFound)
+		case "/unreadable":
+			w.Header().Set("Location", "http://[x/?s3cret-token")
+			w.WriteHeader(http.StatusTemporaryRedirect)
 		case "/large":
 			_, _ = w.Write(bytes.Repeat([]byte("s3cret-answer"), 1000))
 		default:
@@ -247,7 +250,7 @@ func TestNoSecretIsSaid(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, c := range clients {
-		for _, path := range []string{"good", "status", "cut", "none", "loop", "nowhere", "strange", "large", "http://[bad", "%zz"} {
+		for _, path := range []string{"good", "status", "cut", "none", "loop", "nowhere", "strange", "unreadable", "large", "http://[bad", "%zz"} {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				for range 2 { // the second time the cache knows it
 					_, err := c.do(context60(t), method, call{op: "x", path: path, auth: "X-SlapPartition computer_id=C, computer_partition_id=P",

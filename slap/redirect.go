@@ -13,6 +13,7 @@ const maxRedirects = 30
 
 var (
 	errRedirects = fmt.Errorf("the master redirects more than %d times", maxRedirects)
+	errLocation  = errors.New("the master redirects to an address that cannot be understood")
 	errDowngrade = errors.New("the master redirects from https to http, which would show the call to everyone on the way")
 )
 
@@ -33,6 +34,15 @@ func follow(r *http.Request, via []*http.Request) error {
 		r.Header.Del("Authorization")
 	}
 	return nil
+}
+
+// isRedirect tells whether a status is one of those that are followed.
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
 }
 
 // strays tells whether a redirect on the way to a request led to another

@@ -201,6 +201,10 @@ func (t *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if response.Body == nil {
 		response.Body = http.NoBody
 	}
+	if _, err := r.URL.Parse(response.Header.Get("Location")); err != nil && isRedirect(response.StatusCode) {
+		// The HTTP client would say the address, which may have arguments.
+		return nil, errors.Join(errLocation, response.Body.Close())
+	}
 	if p != nil {
 		silence := time.AfterFunc(t.timeout, func() { p.cancel(errSilence) })
 		response.Body = &steady{response.Body, silence, t.timeout}
