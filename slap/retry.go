@@ -79,8 +79,8 @@ func retryAfter(response *http.Response, now time.Time) (time.Duration, bool) {
 // backoff returns a random time up to one that doubles with each attempt.
 func backoff(least, most time.Duration, attempt int) time.Duration {
 	upTo := most
-	if attempt < 16 {
-		upTo = min(most, least<<attempt)
+	if attempt < 16 && least < most>>attempt {
+		upTo = least << attempt
 	}
 	return upTo/2 + rand.N(upTo/2+1)
 }

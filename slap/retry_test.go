@@ -3,6 +3,7 @@ package slap
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -74,6 +75,23 @@ func TestPauses(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestPausesDoNotOverflow(t *testing.T) {
+	const most = time.Duration(math.MaxInt64)
+	for _, least := range []time.Duration{time.Millisecond, 1000 * time.Hour, most / 3, most} {
+		for attempt := range 70 {
+			require.GreaterOrEqual(t, backoff(least, most, attempt), least/2)
+			require.LessOrEqual(t, backoff(least, 2*time.Second, attempt), 2*time.Second)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c, looks := watchedComputer(t, func(int) string { return look{}.object(t) })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		require.Empty(t, collect(ctx, c, -1, WatchEvery(most)))
+		require.Len(t, looks(), 1)
+	})
 }
 
 func TestCancelWhilePausing(t *testing.T) {

@@ -70,7 +70,7 @@ func (c *Computer) Watch(ctx context.Context, opts ...WatchOption) iter.Seq2[*Ch
 	for _, option := range opts {
 		option(&w)
 	}
-	w.interval = max(w.interval, time.Millisecond)
+	w.interval = min(max(w.interval, time.Millisecond), longest)
 	w.least = max(w.least, time.Millisecond)
 	w.most = max(w.most, w.least)
 	return func(yield func(*Change, error) bool) { w.run(ctx, c, yield) }

@@ -79,10 +79,11 @@ func (n *Node) Pass(ctx context.Context) error {
 	return nil
 }
 
-// Run does a pass, then another after each pause, until the context ends. It
-// returns the error of a pass that failed, and nil at the end of the context.
+// Run does a pass, then another after each pause, of a millisecond at least,
+// until the context ends. It returns the error of a pass that failed, and nil at
+// the end of the context.
 func (n *Node) Run(ctx context.Context, pause time.Duration) error {
-	ticker := time.NewTicker(pause)
+	ticker := time.NewTicker(max(pause, time.Millisecond))
 	defer ticker.Stop()
 	for {
 		if err := n.Pass(ctx); err != nil {

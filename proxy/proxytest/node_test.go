@@ -66,6 +66,7 @@ func TestNodeThatFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.NoError(t, m.Node("nobody", nil).Run(ctx, time.Hour))
+	require.NoError(t, m.Node("nobody", nil).Run(ctx, 0))
 }
 
 func TestStart(t *testing.T) {
@@ -74,6 +75,7 @@ func TestStart(t *testing.T) {
 	m, err := proxytest.Start()
 	require.NoError(t, err)
 	require.NoError(t, m.Close())
+	require.NoError(t, m.Close(), "a second time, as by defer")
 	_, err = m.Client.Computer("computer").Partitions(t.Context())
 	require.ErrorIs(t, err, slap.ErrConnection)
 }
