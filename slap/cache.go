@@ -41,6 +41,8 @@ type Cache interface {
 //     master of ERP5 for a week. A warning is logged, and an [Observer] is told.
 //     Failures of TLS, an end of the context and other statuses are errors as
 //     always.
+//   - Answers that cannot be understood, such as the page of a login or one that
+//     was cut, are not kept; what was kept before stays.
 //   - no-store is not kept, no-cache and must-revalidate are never used without
 //     asking, and Vary is obeyed. Answers with a key of a partition
 //     (getComputerPartitionCertificate), those after a redirect, and those of calls
@@ -48,9 +50,9 @@ type Cache interface {
 //
 // A cache may be shared by clients, and a directory by processes: answers are
 // found by who asks as well as by the URL, that is, by client certificate, user
-// and password, and by whether the master was verified. With [WithTransport], [WithHTTPClient] or a [WithTLSConfig] that
-// chooses a certificate the client does not know who asks: then it only finds
-// what it kept itself.
+// and password, and by whether the master was verified. With [WithTransport],
+// [WithHTTPClient] or a [WithTLSConfig] that chooses a certificate the client
+// does not know who asks: then it only finds what it kept itself.
 //
 // Answers hold the parameters of instances, passwords among them.
 func WithCache(cache Cache) Option {
@@ -95,7 +97,7 @@ func (c *Client) cached(ctx context.Context, stack *httpStack, u *url.URL, k cal
 			return nil, err
 		}
 	}
-	if a.identity == identity {
+	if a.identity == identity && (k.check == nil || k.check(a.body) == nil) {
 		c.keep(key, u, a, headers)
 	}
 	return a.body, nil

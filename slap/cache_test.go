@@ -560,6 +560,14 @@ func TestDirectoryCache(t *testing.T) {
 	require.ErrorContains(t, err, "others may write")
 	_, err = NewDirectoryCache(other, 1)
 	require.Error(t, err)
+	foreignDir := t.TempDir()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	require.NoError(t, os.Chown(foreignDir, 65534, -1))
+	require.NoError(t, os.Chmod(foreignDir, 0o755))
+	_, err = NewDirectoryCache(foreignDir, 1)
+	require.ErrorContains(t, err, "belongs to user 65534")
 }
 
 func TestDirectoryCacheIsBounded(t *testing.T) {
@@ -585,6 +593,15 @@ func TestDirectoryCacheIsBounded(t *testing.T) {
 	_, found = d.Get("0")
 	require.False(t, found)
 	require.NoFileExists(t, old)
+
+	// What a process left that was killed a moment ago counts.
+	recent := filepath.Join(dir, "cache", ".y"+cacheSuffix+".tmp-2")
+	require.NoError(t, os.WriteFile(recent, make([]byte, 6000), 0o600))
+	for i := range 60 {
+		d.Set(fmt.Sprint(i), make([]byte, 1000))
+	}
+	require.FileExists(t, recent)
+	require.LessOrEqual(t, len(files(t, dir)), 1+4)
 	d.Set("59", make([]byte, 10_001))
 	_, found = d.Get("59")
 	require.False(t, found)
@@ -663,6 +680,40 @@ func TestCachesAreSharedByGoroutines(t *testing.T) {
 			})
 		}
 		require.NoError(t, group.Wait())
+	}
+}
+
+// TestAnswerThatCannotBeUnderstoodIsNotKept has an answer cut in a way that HTTP
+// cannot tell, a page of something else, and then a master that is away: the last
+// good answer is used.
+func TestAnswerThatCannotBeUnderstoodIsNotKept(t *testing.T) {
+	const xml, json = `<marshal><list><string>sr</string></list></marshal>`, `{"a": "b"}`
+	for name, test := range map[string]struct {
+		good string
+		read func(c *Client) error
+	}{
+		"XML": {xml, func(c *Client) error {
+			_, err := c.SoftwareReleasesOfProduct(t.Context(), "p")
+			return err
+		}},
+		"JSON": {json, func(c *Client) error {
+			var document map[string]string
+			return c.getJSON(t.Context(), call{op: "x", path: "y"}, &document)
+		}},
+	} {
+		answer, status := test.good, 200
+		c := client(t, "http://master/", WithRetry(0), WithCache(NewMemoryCache(1<<20)), WithTransport(handled(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Cache-Control", "max-age=0, stale-if-error=600")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, answer)
+		})))
+		require.NoError(t, test.read(c), name)
+		for _, bad := range []string{test.good[:len(test.good)-3], "<html><p>Please log in", ""} {
+			answer = bad
+			require.ErrorIs(t, test.read(c), ErrServer, "%s %q", name, bad)
+		}
+		status = http.StatusServiceUnavailable
+		require.NoError(t, test.read(c), "%s: the last good answer", name)
 	}
 }
 

@@ -23,6 +23,9 @@ type call struct {
 	auth string
 	// noCache asks caches on the way not to answer.
 	noCache bool
+	// check tells why an answer cannot be understood: it is not kept then. It
+	// may be nil.
+	check func(body []byte) error
 }
 
 type field struct{ name, value string }
@@ -90,6 +93,10 @@ func (c *Client) post(ctx context.Context, k call) ([]byte, error) {
 
 // getValue performs a GET and reads the value in the answer.
 func (c *Client) getValue(ctx context.Context, k call) (any, error) {
+	k.check = func(body []byte) error {
+		_, err := marshal.Unmarshal(body)
+		return err
+	}
 	return c.value(k.op)(c.get(ctx, k))
 }
 

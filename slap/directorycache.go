@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -21,7 +20,8 @@ import (
 // NewDirectoryCache returns a cache in a directory, which outlives the process,
 // so that a program knows the last answers even if it starts while the master
 // is away. The directory is made, for the user only, if it does not exist; it
-// is an error if others may write to it, because they could put answers there.
+// is an error if others may write to it or own it, because they could put
+// answers there.
 //
 // Its files hold up to a number of bytes; what was stored first is dropped
 // first. Each is replaced in one step and readable by the user only, and their
@@ -36,9 +36,8 @@ func NewDirectoryCache(dir string, maxBytes int64) (Cache, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cache directory: %w", err)
 	}
-	// Elsewhere the bits tell nothing.
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
-		return nil, fmt.Errorf("cache directory %s: others may write to it (mode %#o)", dir, mode)
+	if err := writableByOthers(info); err != nil {
+		return nil, fmt.Errorf("cache directory %s: %w", dir, err)
 	}
 	return &directoryCache{dir: dir, most: maxBytes}, nil
 }
@@ -58,7 +57,7 @@ type directoryCache struct {
 const cacheSuffix = ".answer"
 
 // leftover is the age from which a temporary file is one of a process that died.
-const leftover = time.Hour
+const leftover = time.Minute
 
 func (d *directoryCache) path(key string) string {
 	sum := sha256.Sum256([]byte(key))
@@ -122,8 +121,9 @@ func (d *directoryCache) shrink() {
 		case strings.HasSuffix(entry.Name(), cacheSuffix):
 			files = append(files, info)
 			used += info.Size()
-		case strings.Contains(entry.Name(), cacheSuffix+".tmp-") && time.Since(info.ModTime()) > leftover:
-			d.remove(filepath.Join(d.dir, info.Name()))
+		case !strings.Contains(entry.Name(), cacheSuffix+".tmp-"):
+		case time.Since(info.ModTime()) < leftover || !d.remove(filepath.Join(d.dir, info.Name())):
+			used += info.Size()
 		}
 	}
 	slices.SortFunc(files, func(a, b fs.FileInfo) int {

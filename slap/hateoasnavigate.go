@@ -212,6 +212,10 @@ func (c *Client) readRoot(ctx context.Context, op string) (*hateoasRoot, error) 
 
 // getJSON performs a GET and reads the JSON document in the answer.
 func (c *Client) getJSON(ctx context.Context, k call, into any) error {
+	k.check = func(body []byte) error {
+		var document any
+		return unmarshalJSON(body, &document)
+	}
 	body, err := c.get(ctx, k)
 	if err != nil {
 		return err
