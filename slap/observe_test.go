@@ -265,7 +265,11 @@ func TestNoSecretIsSaid(t *testing.T) {
 		fmt.Fprintln(&said, c.PartitionReference("C", "P").SetConnectionParameters(context60(t), Parameters{"p": "s3cret-connection"}))
 		fmt.Fprintf(&said, "%v\n", c.URL())
 	}
-	for _, bad := range []string{"http://user:s3cret-password@[/", "ftp://user:s3cret-password@h/", "http://user:s3cret-password@/"} {
+	for _, bad := range []string{
+		"http://user:s3cret-password@[/", "ftp://user:s3cret-password@h/", "http://user:s3cret-password@/", "user:s3cret-password@h/",
+		"http://user:s3cret-password/x@h/", "http://user:s3cret-password#x@h/", "http://user:%s3cret-password@h", "//user:s3cret-password@h",
+		"ftp://s3cret-token@h/", "ftp://h/?s3cret-token",
+	} {
 		_, err := New(bad)
 		fmt.Fprintln(&said, err)
 	}

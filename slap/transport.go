@@ -39,7 +39,7 @@ type answer struct {
 func (c *Client) do(ctx context.Context, method string, k call) ([]byte, error) {
 	u, err := c.resolve(k.path)
 	if err != nil {
-		return nil, &Error{Op: k.op, Message: "address of the call", Err: redactParse(err), Kinds: []error{ErrServer}}
+		return nil, &Error{Op: k.op, Message: "address of the call", Err: redactParse(k.path, err), Kinds: []error{ErrServer}}
 	}
 	if method == http.MethodGet && len(k.fields) > 0 {
 		u.RawQuery = encode(k.fields)

@@ -1,6 +1,7 @@
 package slap
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -13,10 +14,10 @@ import (
 func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 	u, err := url.Parse(baseURL(masterURL))
 	if err != nil {
-		return nil, nil, fmt.Errorf("master URL: %w", redactParse(err))
+		return nil, nil, fmt.Errorf("master URL: %w", redactParse(masterURL, err))
 	}
 	if scheme := u.Scheme; scheme != "http" && scheme != "https" || u.Host == "" {
-		return nil, nil, fmt.Errorf("master URL%s does not begin with http:// or https:// and a host", displayed(masterURL))
+		return nil, nil, fmt.Errorf("master URL %q does not begin with http:// or https:// and a host", redact(masterURL, u))
 	}
 	user := u.User
 	u.User = nil
@@ -34,22 +35,30 @@ func parseMasterURL(masterURL string) (*url.URL, *url.Userinfo, error) {
 	return u, user, nil
 }
 
-// displayed is a URL that cannot be used, for its error. What has an @ may be a user
-// and a password in a place where nobody looks for them.
-func displayed(masterURL string) string {
-	if strings.Contains(masterURL, "@") {
-		return ""
-	}
-	return fmt.Sprintf(" %q", masterURL)
-}
+var errPassword = errors.New("it cannot be understood; special characters of a user and password in it have to be escaped")
 
 // redactParse drops the text of a URL, which may hold a password, from the
 // error of parsing it.
-func redactParse(err error) error {
+func redactParse(text string, err error) error {
+	if strings.Contains(text, "@") {
+		return errPassword // what seems to be a port may be a part of one
+	}
 	if e, ok := err.(*url.Error); ok {
 		return e.Err
 	}
 	return err
+}
+
+// redact returns the text of a URL for messages: without credentials, query and
+// fragment.
+func redact(text string, u *url.URL) string {
+	if strings.Contains(text, "@") {
+		return public(u)
+	}
+	if i := strings.IndexAny(text, "?#"); i >= 0 {
+		return text[:i]
+	}
+	return text
 }
 
 // baseURL puts brackets around an IPv6 address and adds the final slash.
