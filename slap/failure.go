@@ -58,8 +58,8 @@ func statusError(k call, u *url.URL, response *http.Response, body []byte) error
 }
 
 // connectionError describes a call that got no answer, or only the beginning of
-// one; sent tells that it was a change of which the master may have got something.
-func connectionError(ctx context.Context, k call, u *url.URL, err error, begun, sent bool) error {
+// one.
+func connectionError(ctx context.Context, k call, u *url.URL, err error, p *policy, begun bool) error {
 	e := &Error{Op: k.op, URL: public(u), Err: bare(err), Kinds: []error{ErrConnection}}
 	switch ended := contextError(ctx); {
 	case errors.Is(ended, errSilence):
@@ -70,7 +70,7 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun, 
 	case isUseless(err):
 		e.Kinds = []error{ErrServer}
 		e.Message = "no usable answer"
-	case isTLS(err):
+	case isTLS(err, begun || p.sent.Load()):
 		e.Kinds = []error{ErrAuthentication, ErrConnection}
 		e.Message = "the TLS connection was refused"
 		e.Hint = "name the authority of the master's certificate with master_ca_file (slap.WithCAFile), " +
@@ -88,7 +88,7 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, begun, 
 		}
 		e.Hint = "check the master URL, that the master runs, and that IPv6 works on this machine if the URL needs it"
 	}
-	if e.Hint == "" && sent {
+	if e.Hint == "" && p.mayHaveActed(err) {
 		e.Hint = "it is not known whether the master acted"
 	}
 	return e
@@ -183,22 +183,31 @@ func excerpt(body []byte) string {
 	return text
 }
 
-// isTLS tells whether a connection failed because of TLS.
-func isTLS(err error) bool {
+// isTLS tells whether no connection was made because of TLS. After a request was
+// sent that is so if the server wants another certificate, which in TLS 1.3 it
+// says only then; all else is a connection that broke, or that somebody broke.
+func isTLS(err error, sent bool) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return true
 	}
 	if _, ok := errors.AsType[*certificateFileError](err); ok {
 		return true
 	}
-	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "remote error" || e.Op == "local error") {
+	alert, alerted := errors.AsType[*net.OpError](err)
+	if sent {
+		return alerted && alert.Op == "remote error" && isAboutCertificate(alert.Err.Error())
+	}
+	if alerted && (alert.Op == "remote error" || alert.Op == "local error") {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
 	return strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "x509: ")
+}
+
+// isAboutCertificate tells whether an alert refuses a client certificate. Its
+// type cannot be named.
+func isAboutCertificate(alert string) bool {
+	return strings.Contains(alert, "certificate") || strings.HasSuffix(alert, "access denied")
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,6 +161,73 @@ func TestProxyThatHangs(t *testing.T) {
 		_, err := c.post(context60(t), call{op: "x", path: "y"})
 		require.ErrorIs(t, err, ErrConnection, scheme)
 		require.Less(t, time.Since(start), 20*time.Second, scheme)
+	}
+}
+
+// TestAnswerThatIsForgedOnTheWay has a relay change a byte of the answer. The
+// master has acted: that is not a refusal.
+func TestAnswerThatIsForgedOnTheWay(t *testing.T) {
+	a := newAuthority(t)
+	var acted, forge atomic.Int32
+	master := a.serveHandler(func(http.ResponseWriter, *http.Request) { acted.Add(1) }, tls.NoClientCert, false)
+	there := strings.TrimSuffix(strings.TrimPrefix(master, "https://"), mount)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			group.Go(func() { forged(conn, there, &acted, &forge) })
+		}
+	})
+	t.Cleanup(func() { listener.Close(); group.Wait() })
+	relay := "https://" + listener.Addr().String() + mount
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		acted.Store(0)
+		forge.Store(1)
+		c := client(t, relay, WithCAFile(a.file))
+		_, err := c.do(context60(t), method, call{op: "x", path: "y", fields: []field{{"a", "b"}}})
+		if method == http.MethodGet {
+			require.NoError(t, err, "a read is repeated")
+			require.EqualValues(t, 2, acted.Load())
+		} else {
+			require.ErrorIs(t, err, ErrConnection)
+			require.NotErrorIs(t, err, ErrAuthentication)
+			require.EqualValues(t, 1, acted.Load())
+		}
+		c.CloseIdleConnections()
+	}
+}
+
+// forged relays a connection, and changes some answers after the master acted.
+func forged(here net.Conn, address string, acted, forge *atomic.Int32) {
+	defer here.Close()
+	there, err := net.Dial("tcp", address)
+	if err != nil {
+		return
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		_, _ = io.Copy(there, here)
+		there.Close()
+	})
+	defer group.Wait()
+	defer here.Close()
+	piece := make([]byte, 1<<16)
+	for {
+		n, err := there.Read(piece)
+		if err != nil {
+			return
+		}
+		if acted.Load() > 0 && forge.CompareAndSwap(1, 0) {
+			piece[n-1] ^= 1
+		}
+		if _, err := here.Write(piece[:n]); err != nil {
+			return
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ func (c *Client) retrying(base *http.Client) *retryablehttp.Client {
 		RequestLogHook: func(_ retryablehttp.Logger, r *http.Request, attempt int) {
 			if p := policyOf(r.Context()); p != nil {
 				p.attempt = attempt + 1
+				p.sent.Store(false)
 			}
 			if attempt > 0 {
 				c.log.DebugContext(r.Context(), "repeating call to master", "method", r.Method, "url", public(r.URL), "attempt", attempt+1)
@@ -98,25 +99,23 @@ type policy struct {
 	// unseen tells that the master never got the latest attempt, though there
 	// was a connection.
 	unseen bool
-	// sent tells that the head of a request went out.
+	// sent tells that the head of a request went out in the latest attempt.
 	sent atomic.Bool
 }
 
 // mayHaveActed tells whether the master may have made the change that was asked
 // for although the call failed.
 func (p *policy) mayHaveActed(err error) bool {
-	return p.method != http.MethodGet && (p.sent.Load() || isConnection(err) && !isDial(err))
+	return p.method != http.MethodGet && !p.unseen && (p.sent.Load() || isConnection(err) && !isDial(err))
 }
 
 type policyKey struct{}
 
 // withPolicy adds the policy of a call to a context.
 func withPolicy(ctx context.Context, p *policy) context.Context {
-	if p.method != http.MethodGet {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-			WroteHeaders: func() { p.sent.Store(true) },
-		})
-	}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { p.sent.Store(true) },
+	})
 	return context.WithValue(ctx, policyKey{}, p)
 }
 
@@ -138,7 +137,7 @@ func mayRetry(ctx context.Context, response *http.Response, err error) (bool, er
 		return false, nil
 	}
 	if err != nil {
-		if isTLS(err) {
+		if isTLS(err, p.sent.Load()) {
 			return false, nil
 		}
 		if p.method == http.MethodGet {
@@ -146,7 +145,6 @@ func mayRetry(ctx context.Context, response *http.Response, err error) (bool, er
 		}
 		if p.unseen {
 			p.unseen = false
-			p.sent.Store(false)
 			return true, nil
 		}
 		return isDial(err) && !p.sent.Load(), nil
@@ -194,11 +192,17 @@ func isConnection(err error) bool {
 	return isEOF(err) || isReset(err)
 }
 
+// isStillborn tells whether a connection of HTTP/2 ended before any request was
+// sent on it. What ended it is told by the next attempt.
+func isStillborn(err error) bool {
+	return strings.Contains(err.Error(), "http2: client conn could not be established")
+}
+
 // isReset tells whether a server of HTTP/2 closed the connection, or gave up
 // this request. The types of its errors cannot be named.
 func isReset(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY") ||
+	return isStillborn(err) || strings.Contains(text, "stream error: stream ID ") || strings.Contains(text, "http2: server sent GOAWAY") ||
 		strings.Contains(text, "http2: Transport received ") || strings.Contains(text, "http2: client connection lost")
 }
 

@@ -103,7 +103,7 @@ func (s *sending) unseen(err error) bool {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return false
 	}
-	return s.connections == 1 && s.connection != nil && s.connection.written.Load() == s.before
+	return isStillborn(err) || s.connections == 1 && s.connection != nil && s.connection.written.Load() == s.before
 }
 
 // resetError is why a server of HTTP/2 did not answer a change. If it is

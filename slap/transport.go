@@ -77,11 +77,11 @@ func (c *Client) fetch(ctx context.Context, stack *httpStack, method string, u *
 		defer response.Body.Close()
 	}
 	if err != nil {
-		return nil, connectionError(ctx, k, u, err, false, p.mayHaveActed(err))
+		return nil, connectionError(ctx, k, u, err, p, false)
 	}
 	body, err := c.read(response)
 	if err != nil {
-		return nil, connectionError(ctx, k, u, err, true, p.mayHaveActed(err))
+		return nil, connectionError(ctx, k, u, err, p, true)
 	}
 	if failed(response.StatusCode) {
 		return nil, statusError(k, u, response, body)

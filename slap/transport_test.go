@@ -424,6 +424,20 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestRefusalOfTLSOverHTTP2 is told by a server of HTTP/2 when the connection
+// seems to be made; sometimes before there is a request on it.
+func TestRefusalOfTLSOverHTTP2(t *testing.T) {
+	a := newAuthority(t)
+	master := a.serveHandler(func(http.ResponseWriter, *http.Request) {}, tls.RequireAndVerifyClientCert, true)
+	for range 10 {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			c := client(t, master, WithCAFile(a.file), WithRetry(6))
+			_, err := c.do(context60(t), method, call{op: "x", path: "y", fields: []field{{"a", "b"}}})
+			require.ErrorIs(t, err, ErrAuthentication)
+		}
+	}
+}
+
 func TestCertificateFilesThatCannotBeUsed(t *testing.T) {
 	a := newAuthority(t)
 	certFile, keyFile := a.issue("me")
