@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,8 @@ type pools struct {
 
 	mu  sync.Mutex
 	now *pool
+	// old are those that were replaced.
+	old []*pool
 }
 
 // pool holds the connections that were made with the same certificates.
@@ -28,11 +31,15 @@ type pool struct {
 	// own shows the client certificate, foreign does not: it serves hosts that
 	// the master redirects to.
 	own, foreign *http.Transport
-	// active counts the answers that are not read to their end, and retired
-	// tells that newer certificates are in use. Both belong to pools.mu.
-	active  int
-	retired bool
+	// active counts the answers that are not read to their end, and used is when
+	// one last was. Both belong to pools.mu.
+	active int
+	used   time.Time
 }
+
+// lingering is the time after which no connection of HTTP/2 takes the call for
+// unfinished whose answer was read.
+const lingering = time.Second
 
 // RoundTrip sends a request over a connection of the newest pool.
 func (p *pools) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -76,35 +83,55 @@ func (p *pools) enter() (*pool, error) {
 		return nil, err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	var replaced *pool
 	if p.now == nil || p.now.keys != k {
-		if old := p.now; old != nil {
-			old.retired = true
-			old.closeIdle()
+		if replaced = p.now; replaced != nil {
+			replaced.used = time.Now()
+			p.old = append(p.old, replaced)
 		}
 		p.now = p.make(k)
 	}
-	p.now.active++
-	return p.now, nil
+	now := p.now
+	now.active++
+	p.mu.Unlock()
+	if replaced != nil {
+		replaced.closeIdle()
+	}
+	return now, nil
 }
 
-// leave notes that an answer was read.
+// leave notes that an answer was read, and closes connections of old pools.
 func (p *pools) leave(in *pool) {
 	p.mu.Lock()
 	in.active--
-	over := in.retired && in.active == 0
+	var over []*pool
+	if len(p.old) > 0 {
+		now := time.Now()
+		in.used = now
+		p.old = slices.DeleteFunc(p.old, func(old *pool) bool {
+			if old.active > 0 {
+				return false
+			}
+			over = append(over, old)
+			return now.Sub(old.used) > lingering
+		})
+	}
 	p.mu.Unlock()
-	if over {
-		in.closeIdle()
+	for _, old := range over {
+		old.closeIdle()
 	}
 }
 
 // CloseIdleConnections closes the connections that no call uses.
 func (p *pools) CloseIdleConnections() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	all := slices.Clone(p.old)
 	if p.now != nil {
-		p.now.closeIdle()
+		all = append(all, p.now)
+	}
+	p.mu.Unlock()
+	for _, each := range all {
+		each.closeIdle()
 	}
 }
 

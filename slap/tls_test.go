@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 // counter counts the connections of a server that are open.
@@ -138,6 +139,64 @@ func TestRenewedCertificate(t *testing.T) {
 			require.Eventually(t, func() bool { open, _ := connections.counts(); return open == 1 },
 				20*time.Second, 5*time.Millisecond, "the connections of the old certificate are closed")
 			require.Equal(t, is("second"), ask("y"))
+		})
+	}
+}
+
+// TestFilesThatChangeAllTheTime has goroutines call while certificate, key and
+// authority are garbage, halves, and new ones that do not belong together.
+func TestFilesThatChangeAllTheTime(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
+			a := newAuthority(t)
+			connections := &counter{open: map[net.Conn]bool{}}
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			server.Config.ConnState = connections.state
+			master := a.start(server, tls.RequireAndVerifyClientCert, http2).URL
+			certFile, keyFile := a.issue("first")
+			good, err := os.ReadFile(a.file)
+			require.NoError(t, err)
+			c := client(t, master, WithCAFile(a.file), WithKeyPair(certFile, keyFile), WithRetry(0))
+			_, err = c.get(t.Context(), call{op: "x", path: "y"})
+			require.NoError(t, err, "the first reading has to succeed")
+			over := make(chan struct{})
+			var group errgroup.Group
+			for worker := range 4 {
+				method := []string{http.MethodGet, http.MethodPost}[worker%2]
+				group.Go(func() error {
+					for {
+						select {
+						case <-over:
+							return nil
+						default:
+						}
+						if _, err := c.do(t.Context(), method, call{op: "x", path: "y", fields: []field{{"a", "b"}}}); err != nil {
+							return err
+						}
+					}
+				})
+			}
+			for i := range 20 {
+				newCert, newKey := a.issue(fmt.Sprint(i))
+				for _, change := range []func() error{
+					func() error { return os.WriteFile(certFile, []byte("garbage"), 0o600) },
+					func() error { return os.WriteFile(a.file, good[:len(good)/2], 0o600) },
+					func() error { copyFile(t, newCert, certFile); return nil },
+					func() error { return os.WriteFile(a.file, good, 0o600) },
+					func() error { copyFile(t, newKey, keyFile); return nil },
+				} {
+					require.NoError(t, change())
+					time.Sleep(5 * time.Millisecond)
+				}
+			}
+			close(over)
+			require.NoError(t, group.Wait())
+			c.CloseIdleConnections()
+			require.Eventually(t, func() bool {
+				c.CloseIdleConnections()
+				open, _ := connections.counts()
+				return open == 0
+			}, 20*time.Second, 10*time.Millisecond, "connections of old certificates stay")
 		})
 	}
 }
