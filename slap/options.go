@@ -235,8 +235,8 @@ func WithProxyFromEnvironment() Option {
 	return WithProxy(func(r *http.Request) (*url.URL, error) {
 		proxy, err := http.ProxyFromEnvironment(r)
 		if err != nil {
-			// The text of the error has the address, with its password.
-			return nil, errors.New("a proxy that the environment names has an address that cannot be understood")
+			// The text of the error could have the address, with its password.
+			return nil, errors.New("the proxy that the environment names cannot be used, for example in a CGI program")
 		}
 		return proxy, nil
 	})
