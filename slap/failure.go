@@ -64,6 +64,8 @@ func connectionError(ctx context.Context, k call, u *url.URL, err error, p *poli
 	switch ended := contextError(ctx); {
 	case errors.Is(ended, errSilence):
 		e.Message, e.Err = "no complete answer", errSilence
+	case errors.Is(ended, errResends):
+		e.Message, e.Err = "no answer came from the master", errResends
 	case ended != nil:
 		// Which of its two errors an HTTP client reports is a matter of chance.
 		e.Message, e.Err = "given up while waiting for the master", ended

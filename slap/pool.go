@@ -166,6 +166,9 @@ const maxHeader = 1 << 20
 // idleTime is how long a connection is kept that no call uses.
 const idleTime = 90 * time.Second
 
+// maxIdle is how many connections are kept for each host that no call uses.
+const maxIdle = 16
+
 // newTransport returns a pool of connections.
 func (c *Client) newTransport(k *keys, own bool) *http.Transport {
 	return &http.Transport{
@@ -177,7 +180,7 @@ func (c *Client) newTransport(k *keys, own bool) *http.Transport {
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: c.timeout, PingTimeout: c.timeout},
 		IdleConnTimeout:        min(idleTime, c.timeout),
-		MaxIdleConnsPerHost:    16,
+		MaxIdleConnsPerHost:    maxIdle,
 		MaxResponseHeaderBytes: maxHeader,
 	}
 }

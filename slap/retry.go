@@ -99,8 +99,33 @@ type policy struct {
 	// unseen tells that the master never got the latest attempt, though there
 	// was a connection.
 	unseen bool
-	// sent tells that the head of a request went out in the latest attempt.
-	sent atomic.Bool
+	// sent tells that the head of a request went out in the latest attempt, and
+	// heads how often one did for what the transport has to send.
+	sent  atomic.Bool
+	heads atomic.Int32
+}
+
+// maxSendings bounds how often a transport of net/http may send a read that a
+// server of HTTP/2 resets: by itself it goes on for ever, without a pause. It may
+// try all connections that it keeps, if the master closed them unnoticed.
+const maxSendings = maxIdle + 4
+
+var errResends = errors.New("the master refused the request again and again")
+
+// getConn notices that a transport is about to send a request, perhaps again.
+func (p *policy) getConn(string) {
+	most := int32(maxSendings)
+	if p.method != http.MethodGet {
+		most = 1
+	}
+	if p.heads.Load() >= most {
+		p.cancel(errResends)
+	}
+}
+
+func (p *policy) wroteHeaders() {
+	p.sent.Store(true)
+	p.heads.Add(1)
 }
 
 // mayHaveActed tells whether the master may have made the change that was asked
@@ -114,7 +139,7 @@ type policyKey struct{}
 // withPolicy adds the policy of a call to a context.
 func withPolicy(ctx context.Context, p *policy) context.Context {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { p.sent.Store(true) },
+		GetConn: p.getConn, WroteHeaders: p.wroteHeaders,
 	})
 	return context.WithValue(ctx, policyKey{}, p)
 }

@@ -9,28 +9,18 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// maxSendings bounds how often net/http may send a read that a server of HTTP/2
-// resets: by itself it goes on for ever, without a pause. A change is sent once.
-const maxSendings = 3
-
-var (
-	errStuck   = errors.New("the master stopped taking the request")
-	errResends = errors.New("the master refused the request again and again")
-)
+var errStuck = errors.New("the master stopped taking the request")
 
 // sending is a request on its way out. The transport of net/http repeats some
 // requests by itself, among them changes that a server of HTTP/2 reset after it
-// had all of them. A sending has it repeat reads only, and those not for ever,
-// and finds out when a change may be repeated because the master never got it.
+// had all of them. A sending has it repeat reads only, and finds out when a
+// change may be repeated because the master never got it.
 type sending struct {
 	request *http.Request
 	cancel  context.CancelCauseFunc
-	most    int32
-	heads   atomic.Int32
 	// connection is the one in use, and before is how much had been written
 	// there; connections counts them.
 	connection  *impatient
@@ -42,28 +32,18 @@ type sending struct {
 // newSending prepares a request. It ends with cancel.
 func newSending(r *http.Request, timeout time.Duration) *sending {
 	ctx, cancel := context.WithCancelCause(r.Context())
-	s := &sending{cancel: cancel, most: maxSendings, stuck: newCountdown(timeout, func() { cancel(errStuck) })}
+	s := &sending{cancel: cancel, stuck: newCountdown(timeout, func() { cancel(errStuck) })}
 	s.request = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      s.getConn,
 		GotConn:      s.gotConn,
 		WroteHeaders: s.wroteHeaders,
 		WroteRequest: func(httptrace.WroteRequestInfo) { s.stuck.pause() },
 	}))
-	if r.Method != http.MethodGet {
-		s.most = 1
-	}
 	if r.Body != nil && r.Body != http.NoBody {
 		// Without it a body is sent once.
 		s.request.GetBody = nil
 		s.request.Body = &counted{r.Body, s.stuck}
 	}
 	return s
-}
-
-func (s *sending) getConn(string) {
-	if s.heads.Load() >= s.most {
-		s.cancel(errResends)
-	}
 }
 
 func (s *sending) gotConn(info httptrace.GotConnInfo) {
@@ -82,7 +62,6 @@ func (s *sending) gotConn(info httptrace.GotConnInfo) {
 }
 
 func (s *sending) wroteHeaders() {
-	s.heads.Add(1)
 	if s.request.Body != nil {
 		s.stuck.reset()
 	}
@@ -119,8 +98,8 @@ func (e *resetError) Error() string { return e.text }
 func (s *sending) reason(err error) error {
 	// Which of its errors a transport reports for a context that ended is a
 	// matter of chance.
-	if cause := context.Cause(s.request.Context()); errors.Is(cause, errStuck) || errors.Is(cause, errResends) {
-		return cause
+	if errors.Is(context.Cause(s.request.Context()), errStuck) {
+		return errStuck
 	}
 	return readReset(err)
 }

@@ -161,15 +161,50 @@ func TestRepetitionOverHTTP2(t *testing.T) {
 	}
 }
 
-// TestOtherTransportSendsAChangeOnce is the same with a transport of the caller.
-func TestOtherTransportSendsAChangeOnce(t *testing.T) {
+// TestOtherTransportOverHTTP2 is the same with a transport of the caller.
+func TestOtherTransportOverHTTP2(t *testing.T) {
 	a := newAuthority(t)
-	master, heads := a.serveFrames(func(f *frames, _ int) { f.reset(codeProtocol) })
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool()}, ForceAttemptHTTP2: true}
-	c := client(t, master, WithTransport(transport))
-	_, err := c.post(context60(t), call{op: "x", path: "y", fields: []field{{"a", "b"}}})
-	require.ErrorIs(t, err, ErrConnection)
-	require.EqualValues(t, 1, heads.Load())
+	for method, times := range map[string]int32{http.MethodGet: maxSendings, http.MethodPost: 1} {
+		master, heads := a.serveFrames(func(f *frames, _ int) { f.reset(codeProtocol) })
+		transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.pool()}, ForceAttemptHTTP2: true}
+		c := client(t, master, WithTransport(transport))
+		_, err := c.do(context60(t), method, call{op: "x", path: "y", fields: []field{{"a", "b"}}})
+		require.ErrorIs(t, err, ErrConnection, method)
+		require.Equal(t, times, heads.Load(), method)
+	}
+}
+
+// TestConnectionsThatAllEnded has all connections that are kept end at the next
+// request, as when something on the way forgot them. A read tries them all.
+func TestConnectionsThatAllEnded(t *testing.T) {
+	var old atomic.Bool
+	together := make(chan struct{})
+	var waiting atomic.Int32
+	seen := sync.Map{}
+	master := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, known := seen.LoadOrStore(r.RemoteAddr, true)
+		if old.Load() && known {
+			panic(http.ErrAbortHandler)
+		}
+		if !old.Load() {
+			if waiting.Add(1) == maxIdle {
+				close(together)
+			}
+			<-together
+		}
+	})
+	c := client(t, master, WithRetry(0))
+	var group errgroup.Group
+	for range maxIdle {
+		group.Go(func() error {
+			_, err := c.get(t.Context(), call{op: "x", path: "y"})
+			return err
+		})
+	}
+	require.NoError(t, group.Wait())
+	old.Store(true)
+	_, err := c.get(context60(t), call{op: "x", path: "y"})
+	require.NoError(t, err)
 }
 
 // TestMasterThatStopsReadingOverHTTP2 takes what its window lets through, and

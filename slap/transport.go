@@ -184,6 +184,9 @@ var errSentOnce = errors.New("the server gave the request up after it was sent")
 // RoundTrip sends a request.
 func (t *patient) RoundTrip(r *http.Request) (*http.Response, error) {
 	p := policyOf(r.Context())
+	if p != nil {
+		p.heads.Store(0)
+	}
 	if again := r.GetBody; again != nil && p != nil && p.method != http.MethodGet {
 		// A transport of net/http would send some changes twice; see sending.
 		r = r.WithContext(r.Context())
