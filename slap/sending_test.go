@@ -174,6 +174,31 @@ func TestOtherTransportOverHTTP2(t *testing.T) {
 	}
 }
 
+// TestChangeThatAnObserverCallsRepeatable has a header by which net/http repeats a
+// change on a connection that was in use before.
+func TestChangeThatAnObserverCallsRepeatable(t *testing.T) {
+	var changes atomic.Int32
+	master := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			_, _ = io.Copy(io.Discard, r.Body)
+			changes.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+	})
+	o := &tracer{name: "o", set: http.Header{"Idempotency-Key": {"1"}}}
+	for name, opts := range map[string][]Option{"own": nil, "of the caller": {WithTransport(&http.Transport{})}} {
+		for _, fields := range [][]field{{{"a", "b"}}, nil} {
+			changes.Store(0)
+			c := client(t, master, append(opts, WithObserver(o))...)
+			_, err := c.get(context60(t), call{op: "x", path: "y"})
+			require.NoError(t, err, "this leaves a connection")
+			_, err = c.post(context60(t), call{op: "x", path: "y", fields: fields})
+			require.ErrorIs(t, err, ErrConnection, name)
+			require.EqualValues(t, 1, changes.Load(), "%s, %v", name, fields)
+		}
+	}
+}
+
 // TestConnectionsThatAllEnded has all connections that are kept end at the next
 // request, as when something on the way forgot them. A read tries them all.
 func TestConnectionsThatAllEnded(t *testing.T) {
