@@ -22,7 +22,8 @@ var (
 	ErrServer = errors.New("server error")
 	// ErrAuthentication (AuthenticationError): the master refused the
 	// credentials (401, 403), a certificate file cannot be used, or TLS
-	// failed; in the last case the error is ErrConnection as well.
+	// refused the connection; in the last case the error is ErrConnection as
+	// well. TLS that breaks after a call was sent is ErrConnection only.
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrConnection (ConnectionError): no answer came from the master.
 	ErrConnection = errors.New("no connection")

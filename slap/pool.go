@@ -41,38 +41,71 @@ type pool struct {
 // unfinished whose answer was read.
 const lingering = time.Second
 
-// RoundTrip sends a request over a connection of the newest pool.
+// RoundTrip sends a request over a connection of the newest pool. If the master
+// got nothing of it, because the connection was about to end, it is sent once
+// more, as the transport of net/http would do.
 func (p *pools) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, unseen, err := p.send(r)
+	policy := policyOf(r.Context())
+	if unseen && policy != nil {
+		policy.forgetSending()
+		if again, ok := rewound(r); ok {
+			response, unseen, err = p.send(again)
+		}
+	}
+	if policy != nil {
+		policy.unseen = unseen && r.Response == nil
+	}
+	return response, err
+}
+
+// rewound returns a request as it was before its body was read.
+func rewound(r *http.Request) (*http.Request, bool) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, true
+	}
+	if r.GetBody == nil {
+		return nil, false
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, false
+	}
+	again := r.WithContext(r.Context())
+	again.Body = body
+	return again, true
+}
+
+// send sends a request. If that fails it tells whether the master got nothing of
+// it.
+func (p *pools) send(r *http.Request) (response *http.Response, unseen bool, err error) {
 	in, err := p.enter()
 	if err != nil {
 		if r.Body != nil {
 			r.Body.Close()
 		}
-		return nil, err
+		return nil, false, err
 	}
 	transport := in.own
 	if strays(r) {
 		transport = in.foreign
 	}
 	s := newSending(r, p.timeout)
-	response, err := transport.RoundTrip(s.request)
+	response, err = transport.RoundTrip(s.request)
 	s.end()
-	policy := policyOf(r.Context())
-	if policy != nil {
+	if policy := policyOf(r.Context()); policy != nil {
 		policy.identity = in.keys.identity
 	}
 	if err != nil {
 		err = s.reason(err)
-		if policy != nil {
-			policy.unseen = r.Response == nil && s.unseen(err)
-		}
+		unseen = s.unseen(err)
 		s.cancel(nil)
 		p.leave(in)
-		return nil, err
+		return nil, unseen, err
 	}
 	response.Request = r
 	response.Body = &closing{ReadCloser: response.Body, done: func() { s.cancel(nil); p.leave(in) }}
-	return response, nil
+	return response, false, nil
 }
 
 // enter returns the newest pool, making it if the certificates changed. The

@@ -123,6 +123,12 @@ func (p *policy) getConn(string) {
 	}
 }
 
+// forgetSending is called when it is known that what was sent was not seen.
+func (p *policy) forgetSending() {
+	p.sent.Store(false)
+	p.heads.Store(0)
+}
+
 func (p *policy) wroteHeaders() {
 	p.sent.Store(true)
 	p.heads.Add(1)

@@ -134,13 +134,20 @@ func TestRepetitionOverHTTP2(t *testing.T) {
 		reads, changes int32 // how often they are sent
 		read, changed  bool  // that they succeed
 	}{
-		"protocol error":        {func(f *frames, _ int) { f.reset(codeProtocol) }, maxSendings, 1, false, false},
-		"protocol error, once":  {once(func(f *frames) { f.reset(codeProtocol) }), 2, 1, true, false},
-		"reset, once":           {once(func(f *frames) { f.reset(codeInternal) }), 2, 1, true, false},
-		"closed, once":          {once(func(f *frames) { f.Close() }), 2, 1, true, false},
+		"protocol error":       {func(f *frames, _ int) { f.reset(codeProtocol) }, maxSendings, 1, false, false},
+		"protocol error, once": {once(func(f *frames) { f.reset(codeProtocol) }), 2, 1, true, false},
+		"reset, once":          {once(func(f *frames) { f.reset(codeInternal) }), 2, 1, true, false},
+		"closed, once":         {once(func(f *frames) { f.Close() }), 2, 1, true, false},
+		"refused, three times": {func(f *frames, n int) {
+			if n > 3 {
+				f.good()
+			} else {
+				f.reset(codeRefused)
+			}
+		}, 4, 4, true, true},
 		"refused, once":         {once(func(f *frames) { f.reset(codeRefused) }), 2, 2, true, true},
 		"goes away before it":   {once(func(f *frames) { f.goAway(0, codeNone) }), 2, 2, true, true},
-		"always goes away":      {func(f *frames, _ int) { f.goAway(0, codeNone) }, maxSendings, 3, false, false},
+		"always goes away":      {func(f *frames, _ int) { f.goAway(0, codeNone) }, maxSendings, 6, false, false},
 		"goes away after it":    {once(func(f *frames) { f.goAway(f.stream, codeNone); f.Close() }), 2, 1, true, false},
 		"goes away for a fault": {once(func(f *frames) { f.goAway(0, codeInternal) }), 2, 1, true, false},
 	} {
@@ -158,6 +165,27 @@ func TestRepetitionOverHTTP2(t *testing.T) {
 				require.NotContains(t, err.Error(), "GetBody")
 			}
 		})
+	}
+}
+
+// TestUnseenIsSentOnceMore has calls that are not to be repeated, on a connection
+// that goes away.
+func TestUnseenIsSentOnceMore(t *testing.T) {
+	a := newAuthority(t)
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		master, heads := a.serveFrames(func(f *frames, n int) {
+			if n%2 == 0 {
+				f.good()
+			} else {
+				f.goAway(f.stream-1, codeNone)
+			}
+		})
+		c := client(t, master, WithCAFile(a.file), WithRetry(0))
+		for range 3 {
+			_, err := c.do(context60(t), method, call{op: "x", path: "y", fields: []field{{"a", "b"}}})
+			require.NoError(t, err, method)
+		}
+		require.EqualValues(t, 6, heads.Load(), method)
 	}
 }
 
