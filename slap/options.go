@@ -164,9 +164,9 @@ func WithTimeout(d time.Duration) Option {
 // an answer came, or if the answer was 502, 503 or 504; calls that change
 // something only if the master got nothing of them: no connection was made, it
 // was closed before anything was written, or HTTP/2 told that the request was
-// not processed; in the latter cases they are also sent once more at once, as
-// with net/http, which is not counted. An answer 408 means "not ready" and is never repeated; see
-// [WaitReady].
+// not processed. In the last two cases they are first sent once more at once,
+// which is not counted. An answer 408 means "not ready" and is never repeated;
+// see [WaitReady].
 //
 // The pauses are random, and grow from 0.2 to 5 seconds. If the master asks for
 // a longer one (Retry-After), that is kept; if it asks for more than 30 seconds
