@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,12 @@ type boundedBody struct {
 	header        http.Header
 	ctx           context.Context //nolint:containedctx // of the call, which the body is part of
 	most          int64
-	read, taken   int64
+	read          int64
+
+	// Who passes the body on may still read it when the call has ended.
+	mu    sync.Mutex
+	taken int64
+	over  bool
 }
 
 // bound replaces the body of a call. release must be called at its end.
@@ -57,7 +63,7 @@ func (b *bodyBudget) bound(w http.ResponseWriter, r *http.Request, limit int64) 
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.taken == 0 && b.most > smallBody {
+	if b.most > smallBody && !b.hasRoom() {
 		if b.read >= smallBody {
 			if err := b.take(); err != nil {
 				return 0, err
@@ -83,13 +89,27 @@ func (b *boundedBody) take() error {
 			Message: "The master reads too many large bodies at once, nothing was changed. Try again in a few seconds",
 		}
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		b.budget.room.Release(b.most)
+		return http.ErrBodyReadAfterClose
+	}
 	b.taken = b.most
 	return nil
 }
 
+func (b *boundedBody) hasRoom() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.taken > 0
+}
+
+// release gives the room back. Afterwards none is taken.
 func (b *boundedBody) release() {
-	if b.taken > 0 {
-		b.budget.room.Release(b.taken)
-		b.taken = 0
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	b.budget.room.Release(b.taken)
+	b.taken = 0
 }

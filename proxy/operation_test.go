@@ -259,6 +259,20 @@ func TestLargeBodiesWaitForRoom(t *testing.T) {
 	require.Eventually(t, func() bool { return hasRoom(s.server.bodies, 2<<20) }, patience, time.Millisecond, "all room is given back")
 }
 
+// Who passes a body on, as the HTTP proxy does, may read it after the call has ended:
+// room that was taken then would never be given back.
+func TestBodyReadAfterTheCallTakesNoRoom(t *testing.T) {
+	b := newBodyBudget(1 << 20)
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(large(1<<19)))
+	body := b.bound(httptest.NewRecorder(), r, 1<<20)
+	_, err := io.CopyN(io.Discard, r.Body, smallBody)
+	require.NoError(t, err)
+	body.release()
+	_, err = io.Copy(io.Discard, r.Body)
+	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
+	require.True(t, hasRoom(b, 1<<20))
+}
+
 // hasRoom tells whether n bytes are free.
 func hasRoom(b *bodyBudget, n int64) bool {
 	free := b.room.TryAcquire(n)
