@@ -207,13 +207,19 @@ func (c *shacache) upload(w http.ResponseWriter, r *http.Request, digest string)
 	if err := os.MkdirAll(c.Content, 0o755); err != nil {
 		return err
 	}
-	body := pacedReader{r.Body, http.NewResponseController(w)}
+	control := http.NewResponseController(w)
+	body := pacedReader{r.Body, control}
+	var err error
 	if digest == "" {
-		var err error
-		if digest, err = c.receive(body); err != nil {
-			return uploadRefusal(err)
-		}
-	} else if err := c.store(filepath.Join(c.Content, digest), digest, body); err != nil {
+		digest, err = c.receive(body)
+	} else {
+		err = c.store(filepath.Join(c.Content, digest), digest, body)
+	}
+	// A disk may take long for the last of it.
+	if late := extend(control.SetWriteDeadline); err == nil && late != nil {
+		return late
+	}
+	if err != nil {
 		return uploadRefusal(err)
 	}
 	return writeCreated(w, digest)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -331,4 +333,34 @@ func FuzzShacache(f *testing.F) {
 		require.NoError(t, json.Unmarshal(first, &got))
 		require.Equal(t, pair, got)
 	})
+}
+
+// An upload may take longer than the answer to another call: it is told that it came.
+func TestSlowUploadIsAnswered(t *testing.T) {
+	dir := t.TempDir()
+	const limit = 200 * time.Millisecond
+	s := newServed(t, WithShacache(Shacache{Content: dir, Metadata: filepath.Join(dir, "dir")}),
+		WithLimits(Limits{WriteTimeout: limit, ReadTimeout: limit}))
+	client := newClient(t, &http.Transport{})
+	for _, path := range []string{"/shacache/cache", "/shacache/cache/" + sha("12345678")} {
+		slow, feed := io.Pipe()
+		go func() {
+			for _, c := range []byte("12345678") {
+				time.Sleep(limit / 4)
+				_, _ = feed.Write([]byte{c})
+			}
+			_ = feed.Close()
+		}()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+s.address+path, slow)
+		require.NoError(t, err)
+		if strings.HasSuffix(path, "cache") {
+			r.Method = http.MethodPost
+		}
+		answer, err := client.Do(r)
+		require.NoError(t, err, path)
+		text, err := io.ReadAll(answer.Body)
+		require.NoError(t, errors.Join(err, answer.Body.Close()))
+		require.Equal(t, 201, answer.StatusCode)
+		require.Equal(t, sha("12345678"), string(text))
+	}
 }

@@ -71,7 +71,8 @@ func (p *patient) Read(b []byte) (int, error) {
 	return p.Reader.Read(b)
 }
 
-// pacedReader reads the body of a call that may take its time as long as it comes.
+// pacedReader reads the body of a call that may take its time as long as it comes. The
+// answer has as much time after the last piece.
 type pacedReader struct {
 	io.Reader
 	control *http.ResponseController
@@ -79,7 +80,7 @@ type pacedReader struct {
 
 // Read reads the next piece.
 func (p pacedReader) Read(b []byte) (int, error) {
-	if err := extend(p.control.SetReadDeadline); err != nil {
+	if err := errors.Join(extend(p.control.SetReadDeadline), extend(p.control.SetWriteDeadline)); err != nil {
 		return 0, err
 	}
 	return p.Reader.Read(b)
