@@ -149,9 +149,9 @@ func (c contract) check(v any) error {
 	if !ok {
 		return err
 	}
-	findings := c.findings(nil, invalid, v)
-	first := slices.MinFunc(findings, func(a, b finding) int { return slices.Compare(a.rank, b.rank) })
-	return errors.New(first.message)
+	s := search{contract: c, value: v, positions: map[*marshal.Dict]map[string]int{}}
+	s.look(invalid)
+	return errors.New(s.first.message)
 }
 
 // finding is one thing that is wrong. The one that is told has the lowest rank.
@@ -171,22 +171,34 @@ const (
 	rankInside
 )
 
-func (c contract) findings(found []finding, e *jsonschema.ValidationError, v any) []finding {
-	for _, cause := range e.Causes {
-		found = c.findings(found, cause, v)
-	}
-	if len(e.Causes) > 0 {
-		return found
-	}
-	rank, value := c.locate(e.InstanceLocation, v)
-	kindRank, message := explain(e.ErrorKind, value)
-	return append(found, finding{append(rank, kindRank), message})
+// search looks for the first thing that is wrong with a value. There may be as many
+// as the value has parts.
+type search struct {
+	contract
+	value any
+	first *finding
+	// positions are those of the keys of dictionaries in the value.
+	positions map[*marshal.Dict]map[string]int
 }
 
-// locate goes to a place in a value. Its rank follows the order of the
+func (s *search) look(e *jsonschema.ValidationError) {
+	for _, cause := range e.Causes {
+		s.look(cause)
+	}
+	if len(e.Causes) > 0 {
+		return
+	}
+	rank, value := s.locate(e.InstanceLocation)
+	kindRank, message := explain(e.ErrorKind, value)
+	if rank = append(rank, kindRank); s.first == nil || slices.Compare(rank, s.first.rank) < 0 {
+		s.first = &finding{rank, message}
+	}
+}
+
+// locate goes to a place in the value. Its rank follows the order of the
 // properties in the schema, then that of the keys in the value.
-func (c contract) locate(place []string, v any) (rank []int, value any) {
-	schema := c.resolve(c.written)
+func (s *search) locate(place []string) (rank []int, value any) {
+	schema, v := s.resolve(s.written), s.value
 	for _, step := range place {
 		var position int
 		var inner any
@@ -197,7 +209,7 @@ func (c contract) locate(place []string, v any) (rank []int, value any) {
 			if position = index(properties, step); position >= 0 {
 				inner, _ = properties.Get(step)
 			} else {
-				position = properties.Len() + index(holder, step)
+				position = properties.Len() + s.position(holder, step)
 				inner, _ = schema.Get("additionalProperties")
 			}
 		case *marshal.List:
@@ -207,9 +219,22 @@ func (c contract) locate(place []string, v any) (rank []int, value any) {
 		}
 		rank = append(rank, rankInside, position)
 		next, _ := inner.(*marshal.Dict)
-		schema = c.resolve(next)
+		schema = s.resolve(next)
 	}
 	return rank, v
+}
+
+// position is index for a dictionary that may have many keys, all of them wrong.
+func (s *search) position(d *marshal.Dict, key string) int {
+	all := s.positions[d]
+	if all == nil {
+		all = make(map[string]int, d.Len())
+		for k := range d.All() {
+			all[marshal.Str(k)] = len(all)
+		}
+		s.positions[d] = all
+	}
+	return all[key]
 }
 
 // index is the position of a key, or -1.
