@@ -142,8 +142,8 @@ func (s *Server) servePublic(w http.ResponseWriter, r *http.Request, p Principal
 	return nil
 }
 
-// errNotPublic is what is in the public directory but is no regular file.
-var errNotPublic = errors.New("not a regular file")
+// errNotRegular is what is under a name but is no regular file.
+var errNotRegular = errors.New("not a regular file")
 
 // openPublic opens a regular file below a directory; a pipe is not waited for.
 func openPublic(directory, name string) (*os.File, fs.FileInfo, error) {
@@ -152,13 +152,22 @@ func openPublic(directory, name string) (*os.File, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	defer root.Close()
-	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	return regular(root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0))
+}
+
+// openRegular opens a regular file; a pipe is not waited for.
+func openRegular(path string) (*os.File, fs.FileInfo, error) {
+	return regular(os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0))
+}
+
+// regular closes what was opened but is no regular file.
+func regular(file *os.File, err error) (*os.File, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = errNotPublic
+		err = errNotRegular
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())

@@ -151,28 +151,21 @@ func isKey(name string) bool {
 // content answers with content, getting it from above if it is missing.
 func (c *shacache) content(w http.ResponseWriter, r *http.Request, digest string) error {
 	path := filepath.Join(c.Content, digest)
-	f, err := os.Open(path)
+	f, info, err := openRegular(path)
 	if errors.Is(err, os.ErrNotExist) && c.UpstreamCache != "" {
 		_, err, _ = c.fetching.Do("cache/"+digest, func() (any, error) { return nil, c.fetchContent(r.Context(), path, digest) })
 		if err != nil {
 			return err
 		}
-		f, err = os.Open(path)
+		f, info, err = openRegular(path)
 	}
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, errNotRegular) {
 		return notFound("There is no content %s", digest)
 	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return notFound("There is no content %s", digest)
-	}
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
 	h.Set("Content-Disposition", "attachment; filename="+digest)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -363,4 +364,54 @@ func TestSlowUploadIsAnswered(t *testing.T) {
 		require.Equal(t, 201, answer.StatusCode)
 		require.Equal(t, sha("12345678"), string(text))
 	}
+}
+
+// What is under a name of the network cache but is no file holds up nobody.
+func TestShacacheWithPipes(t *testing.T) {
+	c := newCache(t, Shacache{})
+	for _, path := range []string{filepath.Join(c.content, sha("x")), filepath.Join(c.metadata, "k")} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, syscall.Mkfifo(path, 0o600))
+		defer func() { // whoever opens it nevertheless is let go
+			if pipe, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+				_ = pipe.Close()
+			}
+		}()
+	}
+	for _, call := range []string{"cache/" + sha("x"), "dir/k"} {
+		answered := make(chan int, 1)
+		go func() { answered <- c.send("GET", call, "").Code }()
+		select {
+		case status := <-answered:
+			require.Equal(t, 404, status)
+		case <-time.After(patience):
+			t.Fatal("no answer about", call)
+		}
+	}
+	require.Equal(t, 201, c.put("k", entryOf(t, "one", "s")).Code)
+	require.Equal(t, 201, c.send("POST", "cache", "x").Code)
+	require.Equal(t, "x", c.send("GET", "cache/"+sha("x"), "").Body.String())
+}
+
+// An entry is kept with other escapes than it was sent with, and is still the same.
+func TestShadirEntryWithEscapes(t *testing.T) {
+	c := newCache(t, Shacache{})
+	for _, signature := range []string{"first", "again"} {
+		require.Equal(t, 201, c.put("k", `["{\"url\": \"http://x/?a=1&b=<2>é\"}", "`+signature+`"]`).Code)
+	}
+	require.Equal(t, 201, c.put("k", `["{\"url\": \"http://x/?a=1\u0026b=<2>\u00e9\"}", "last"]`).Code)
+	require.JSONEq(t, `[["{\"url\": \"http://x/?a=1&b=<2>é\"}", "last"]]`, c.send("GET", "dir/k", "").Body.String())
+}
+
+// A file of entries that is larger than any that is written here is neither told in
+// part nor replaced.
+func TestShadirLargeFile(t *testing.T) {
+	c := newCache(t, Shacache{})
+	large := "[" + strings.Repeat(`["a","b"],`, maxDirectory/10) + `["a","b"]]`
+	c.write("k", large)
+	require.Equal(t, 500, c.send("GET", "dir/k", "").Code)
+	require.Equal(t, 500, c.put("k", entryOf(t, "one", "s")).Code)
+	kept, err := os.ReadFile(filepath.Join(c.metadata, "k"))
+	require.NoError(t, err)
+	require.True(t, string(kept) == large)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -39,13 +40,16 @@ func (c *shacache) entries(w http.ResponseWriter, r *http.Request, key string) e
 
 // read returns the file of a key.
 func (c *shacache) read(key string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(c.Metadata, key))
+	f, info, err := openRegular(filepath.Join(c.Metadata, key))
+	if errors.Is(err, errNotRegular) {
+		return nil, os.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, os.ErrNotExist)
+	if info.Size() > maxDirectory {
+		return nil, fmt.Errorf("%s has %d bytes, more than %d", f.Name(), info.Size(), maxDirectory)
 	}
 	return io.ReadAll(io.LimitReader(f, maxDirectory))
 }
@@ -116,7 +120,7 @@ func (c *shacache) index(w http.ResponseWriter, r *http.Request, key string) err
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(old []json.RawMessage) bool { return len(old) > 0 && bytes.Equal(old[0], entry[0]) })
+	list = slices.DeleteFunc(list, func(old []json.RawMessage) bool { return len(old) > 0 && sameEntry(old[0], entry[0]) })
 	list = append([][]json.RawMessage{entry}, list[:min(len(list), maxEntries-1)]...)
 	text, err := json.Marshal(list)
 	if err != nil {
@@ -131,6 +135,16 @@ func (c *shacache) index(w http.ResponseWriter, r *http.Request, key string) err
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusCreated)
 	return nil
+}
+
+// sameEntry tells whether two entries are the same text: one that was kept may be
+// escaped in another way than it came.
+func sameEntry(a, b json.RawMessage) bool {
+	var textA, textB string
+	if json.Unmarshal(a, &textA) == nil && json.Unmarshal(b, &textB) == nil {
+		return textA == textB
+	}
+	return bytes.Equal(a, b)
 }
 
 // update removes entries without content, or asks the network cache above for the
