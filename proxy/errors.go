@@ -35,6 +35,8 @@ type Error struct {
 	Message string
 	// Err is the cause, if there is one.
 	Err error
+	// logged stands in logs for a Message that may hold secrets.
+	logged string
 	// about tells surfaces that have words of their own what it is about.
 	about subject
 }
@@ -69,6 +71,15 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// forLog is an error without what logs may not hold.
+func forLog(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.logged == "" {
+		return err
+	}
+	return &Error{Message: e.logged, Err: e.Err}
+}
 
 func notFound(format string, args ...any) error {
 	return &Error{Status: http.StatusNotFound, Message: fmt.Sprintf(format, args...)}

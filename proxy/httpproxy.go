@@ -256,7 +256,7 @@ func relayRefusal(target *url.URL, err error) error {
 	default:
 		status = 520
 	}
-	return &Error{Status: status, Message: target.String(), Err: causeOf(err)}
+	return &Error{Status: status, Message: target.String(), Err: causeOf(err), logged: target.Scheme + "://" + target.Host + loggedURI(target)}
 }
 
 // causeOf drops method and URL, which the text has already, from an error of an

@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -368,6 +370,20 @@ func TestHTTPProxyAddresses(t *testing.T) {
 }
 
 // A body of which only a part comes breaks the connection.
+// The caller is told the whole address of a site that fails, the log no value of its
+// query: there may be a token.
+func TestHTTPProxyFailuresInTheLog(t *testing.T) {
+	var log bytes.Buffer
+	m := newMaster(t, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	const site = "http://127.0.0.1:1/path?token=secret"
+	m.front("f", site, "")
+	w := m.shown("GET", site)
+	require.Equal(t, 523, w.Code)
+	require.Contains(t, w.Body.String(), site)
+	require.Contains(t, log.String(), "http://127.0.0.1:1/path?token=***: dial")
+	require.NotContains(t, log.String(), "secret")
+}
+
 func TestHTTPProxyTruncated(t *testing.T) {
 	site := serveMaster(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", 100<<10))

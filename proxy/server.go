@@ -249,7 +249,7 @@ func (s *Server) refuse(w *recorder, r *http.Request, err error) {
 		if errors.Is(err, context.Canceled) || errors.Is(err, store.ErrClosed) {
 			level = slog.LevelInfo
 		}
-		attributes := []any{"method", r.Method, "path", r.URL.Path, "error", err}
+		attributes := []any{"method", r.Method, "path", r.URL.Path, "error", forLog(err)}
 		if p := new(store.PanicError); errors.As(err, &p) {
 			attributes = append(attributes, "stack", string(p.Stack))
 		}
