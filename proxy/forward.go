@@ -161,7 +161,7 @@ func (m *master) askOther(ctx context.Context, other *otherMaster, q instanceReq
 	if err = errors.Join(refusal, err); err != nil {
 		return nil, err
 	}
-	return &forwarded{other.URL, instance}, nil
+	return &forwarded{other.shown(), instance}, nil
 }
 
 // nobody is the requester of instances that a person asks for.

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -210,6 +212,51 @@ func TestForwardingAsksListedMastersOnly(t *testing.T) {
 	_, err = m.ask(asking{title: "x", filter: map[string]any{"master_url": redirecting}})
 	refused(t, statusUnreachable, err)
 	require.False(t, asked)
+}
+
+// The password of another master is sent to it, and told to nobody.
+func TestForwardingWithPassword(t *testing.T) {
+	other, _ := newOther(t)
+	authorized := 0
+	fronted := serveMaster(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user == "me" && password == "secret" {
+			authorized++
+			other.server.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	named := func(url string) string { return strings.Replace(url, "http://", "http://me:secret@", 1) }
+	var written bytes.Buffer
+	m := newMaster(t, WithLogger(slog.New(slog.NewTextHandler(&written, nil))), WithMultimaster(
+		OtherMaster{URL: named(fronted), Releases: []string{releaseElsewhere}, Computer: "only one of both"},
+		OtherMaster{URL: named("http://127.0.0.1:9/"), Releases: []string{releaseB}},
+	))
+	form := map[string]string{"software_release": releaseElsewhere, "software_type": "", "partition_reference": "x", "state": ""}
+	granted := m.call("/requestComputerPartition", form)
+	require.Equal(t, 200, granted.Code, granted.Body)
+	require.Equal(t, 1, authorized)
+	require.Contains(t, granted.Body.String(), "http://me:xxxxx@")
+	form["software_release"] = releaseB
+	failed := m.call("/requestComputerPartition", form)
+	require.Equal(t, 523, failed.Code)
+	require.NotContains(t, granted.Body.String()+failed.Body.String()+written.String(), "secret")
+	_, err := Open(t.Context(), "", WithMultimaster(OtherMaster{URL: "htps://me:secret@host"}))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+	_, err = Open(t.Context(), "", WithShacache(Shacache{UpstreamDir: "htps://me:secret@host"}))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+}
+
+// What is sent to a master by https goes nowhere by http, whatever it redirects to.
+func TestForwardingStaysWithTheScheme(t *testing.T) {
+	o, err := newOtherMaster(OtherMaster{URL: "https://127.0.0.1:9/"}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:9/", nil)
+	require.NoError(t, err)
+	_, err = o.transport.RoundTrip(r) //nolint:bodyclose // there is no answer
+	require.ErrorContains(t, err, "redirected to another host, http://127.0.0.1:9")
 }
 
 func TestForwardingInARing(t *testing.T) {

@@ -65,14 +65,23 @@ type otherMaster struct {
 	transport *forwardTransport
 }
 
+// shown is its URL for people and programs, without a password.
+func (o *OtherMaster) shown() string {
+	u, err := url.Parse(o.URL)
+	if err != nil || u.User == nil {
+		return o.URL
+	}
+	return u.Redacted()
+}
+
 // newOtherMaster makes the client of another master; no request is made.
 func newOtherMaster(o OtherMaster, log *slog.Logger) (*otherMaster, error) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("section [multimaster/%s]: the name must be the URL of a master, http or https", o.URL)
+		return nil, fmt.Errorf("section [multimaster/%s]: the name must be the URL of a master, http or https", loggedRelease(o.URL))
 	}
 	if (o.Computer == "") != (o.Partition == "") {
-		log.Warn("computer and partition have no effect without each other", "section", "multimaster/"+o.URL)
+		log.Warn("computer and partition have no effect without each other", "section", "multimaster/"+o.shown())
 	}
 	transport := &forwardTransport{base: &http.Transport{
 		TLSClientConfig: &tls.Config{
@@ -87,15 +96,15 @@ func newOtherMaster(o OtherMaster, log *slog.Logger) (*otherMaster, error) {
 	}}
 	if o.CAFile != "" {
 		if transport.base.TLSClientConfig.RootCAs, err = authorities(o.CAFile); err != nil {
-			return nil, fmt.Errorf("section [multimaster/%s]: %w", o.URL, err)
+			return nil, fmt.Errorf("section [multimaster/%s]: %w", o.shown(), err)
 		}
 	}
 	client, err := slap.New(o.URL, slap.WithTransport(transport), slap.WithTimeout(forwardTimeout),
 		slap.WithMaxBody(maxForwarded), slap.WithRetry(0), slap.WithLogger(log))
 	if err != nil {
-		return nil, fmt.Errorf("section [multimaster/%s]: %w", o.URL, err)
+		return nil, fmt.Errorf("section [multimaster/%s]: %w", o.shown(), err)
 	}
-	transport.host = u.Host
+	transport.scheme, transport.host = u.Scheme, u.Host
 	return &otherMaster{o, client, transport}, nil
 }
 
@@ -137,7 +146,7 @@ func authorities(file string) (*x509.CertPool, error) {
 // credentials tells whether it can be asked with what is configured.
 func (o *otherMaster) credentials() error {
 	if strings.HasPrefix(o.URL, "https:") && (o.KeyFile == "" || o.CertFile == "") {
-		return elsewhere(http.StatusNotFound, "External master "+o.URL+" configuration did not specify key or certificate.", nil)
+		return elsewhere(http.StatusNotFound, "External master "+o.shown()+" configuration did not specify key or certificate.", nil)
 	}
 	return nil
 }
@@ -182,16 +191,16 @@ func (o *otherMaster) asPartition() bool { return o.Computer != "" && o.Partitio
 func (o *otherMaster) refusal(err error) error {
 	switch {
 	case errors.Is(err, slap.ErrNotReady):
-		return elsewhere(http.StatusRequestTimeout, "The master "+o.URL+" has not allocated the instance yet, ask again later", err)
+		return elsewhere(http.StatusRequestTimeout, "The master "+o.shown()+" has not allocated the instance yet, ask again later", err)
 	case errors.Is(err, slap.ErrNotFound):
-		return elsewhere(http.StatusNotFound, "The master "+o.URL+" cannot serve the request", err)
+		return elsewhere(http.StatusNotFound, "The master "+o.shown()+" cannot serve the request", err)
 	case errors.Is(err, slap.ErrConnection):
-		return elsewhere(statusUnreachable, "The master "+o.URL+" cannot be reached: check its section in the configuration", err)
+		return elsewhere(statusUnreachable, "The master "+o.shown()+" cannot be reached: check its section in the configuration", err)
 	}
 	if e, ok := errors.AsType[*slap.Error](err); ok && e.Status == http.StatusLoopDetected {
-		return elsewhere(http.StatusLoopDetected, "The master "+o.URL+" forwards in a ring", err)
+		return elsewhere(http.StatusLoopDetected, "The master "+o.shown()+" forwards in a ring", err)
 	}
-	return elsewhere(http.StatusBadGateway, "The master "+o.URL+" failed", err)
+	return elsewhere(http.StatusBadGateway, "The master "+o.shown()+" failed", err)
 }
 
 // statusUnreachable is what the reference answers when another master cannot be
@@ -225,17 +234,17 @@ func (o *otherMaster) is(ctx context.Context, runID string) bool {
 	return err == nil && response.StatusCode == http.StatusOK && string(text) == runID
 }
 
-// forwardTransport carries requests to another master: to its host only, whatever
-// it redirects to, with the path that the request came, and keeping the answer.
+// forwardTransport carries requests to another master: to its host only, by the scheme
+// of its URL, whatever it redirects to, with the path that the request came, and keeping the answer.
 type forwardTransport struct {
-	base *http.Transport
-	host string
+	base         *http.Transport
+	scheme, host string
 }
 
 // RoundTrip sends a request.
 func (t *forwardTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host != t.host {
-		return nil, fmt.Errorf("redirected to another host, %s", r.URL.Host)
+	if r.URL.Host != t.host || r.URL.Scheme != t.scheme {
+		return nil, fmt.Errorf("redirected to another host, %s://%s", r.URL.Scheme, r.URL.Host)
 	}
 	f, ok := r.Context().Value(forwardingKey{}).(*forwarding)
 	if !ok {

@@ -62,7 +62,7 @@ func WithShacache(c Shacache) Option {
 		for _, upstream := range []string{c.UpstreamCache, c.UpstreamDir} {
 			u, err := url.Parse(upstream)
 			if upstream != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-				return fmt.Errorf("the network cache above, %q, must be a URL of http or https", upstream)
+				return fmt.Errorf("the network cache above, %q, must be a URL of http or https", loggedRelease(upstream))
 			}
 		}
 		to.shacache = c
