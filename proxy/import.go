@@ -228,7 +228,9 @@ func (im *importer) importInstances() error {
 			return err
 		}
 	}
-	im.notes = append(im.notes, im.forest.notes...)
+	for _, note := range im.forest.notes {
+		im.note("%s", note)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,18 @@ func execute(tb testing.TB, path, script string, args ...any) {
 	_, err = db.Exec(script, args...)
 	require.NoError(tb, err)
 	require.NoError(tb, db.Close())
+}
+
+// A key may be as long as a value may be, and hold nothing but what separates names.
+func TestImportOfEndlessKeys(t *testing.T) {
+	f, err := plant([]refdb.Partition{{Reference: "_", Computer: "c", SlapState: "busy", Title: "root", ByPartition: true}})
+	require.NoError(t, err)
+	f.roots["_"] = true
+	key := strings.Repeat("_", refdb.MaxValue)
+	began := time.Now()
+	require.Equal(t, "_", f.byPrefix(refdb.Slave{Reference: key, Computer: "c", ByPartition: true}).row.Reference)
+	require.Equal(t, "_", longest(key, f.roots))
+	require.Less(t, time.Since(began), 10*time.Second)
 }
 
 // Files that cannot be imported are refused with their reason, and stay as they

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -237,12 +239,34 @@ func beforeUnderscore(key string) string {
 // longest returns the longest of some titles that is followed by an underscore at
 // the beginning of a key.
 func longest(key string, titles map[string]bool) string {
-	for i := len(key) - 1; i > 0; i-- {
-		if key[i] == '_' && titles[key[:i]] {
-			return key[:i]
+	for prefix := range prefixes(key) {
+		if titles[prefix] {
+			return prefix
 		}
 	}
 	return ""
+}
+
+// maxPrefixes bounds the names with which a key is taken to begin: to compare all of
+// a long key of underscores would take for ever.
+const maxPrefixes = 500
+
+// prefixes are what is before the underscores of a key, the longest first. Of more than
+// maxPrefixes, these are the shortest.
+func prefixes(key string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		var ends []int
+		for i := 1; i < len(key) && len(ends) < maxPrefixes; i++ {
+			if key[i] == '_' {
+				ends = append(ends, i)
+			}
+		}
+		for _, end := range slices.Backward(ends) {
+			if !yield(key[:end]) {
+				return
+			}
+		}
+	}
 }
 
 // byPrefix returns the occupied partition with whose name a key begins: the asker
@@ -251,11 +275,8 @@ func (f *forest) byPrefix(row refdb.Slave) *node {
 	if row.ByPartition && row.Requester != "" && strings.HasPrefix(row.Reference, row.Requester+"_") {
 		return f.meant(row.Computer, row.Requester)
 	}
-	for i := len(row.Reference) - 1; i > 0; i-- {
-		if row.Reference[i] != '_' {
-			continue
-		}
-		if n := f.meant(row.Computer, row.Reference[:i]); n != nil {
+	for prefix := range prefixes(row.Reference) {
+		if n := f.meant(row.Computer, prefix); n != nil {
 			return n
 		}
 	}
