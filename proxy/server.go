@@ -114,6 +114,7 @@ func Open(ctx context.Context, databasePath string, opts ...Option) (*Server, er
 // Close completes the running changes and closes the database. Calls that come
 // later are refused.
 func (s *Server) Close() error {
+	s.shacache.close()
 	s.master.flushSightings()
 	for _, other := range s.master.others {
 		other.close()

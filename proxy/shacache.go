@@ -78,13 +78,17 @@ type shacache struct {
 	// writing guards the entries, which are read and then written.
 	writing  sync.Mutex
 	fetching singleflight.Group
+	// open ends with close.
+	open  context.Context //nolint:containedctx // of what no single call is for
+	close context.CancelFunc
 }
 
 func newShacache(c Shacache, log *slog.Logger) *shacache {
 	if (c.Content == "") != (c.Metadata == "") {
 		log.Warn("the network cache needs both directories and is off", "content", c.Content, "metadata", c.Metadata)
 	}
-	return &shacache{Shacache: c, log: log, client: &http.Client{
+	open, stop := context.WithCancel(context.Background())
+	return &shacache{Shacache: c, log: log, open: open, close: stop, client: &http.Client{
 		Transport: &http.Transport{
 			Proxy: nil, TLSHandshakeTimeout: 30 * time.Second, ResponseHeaderTimeout: time.Minute, DisableKeepAlives: true, DisableCompression: true,
 		},
@@ -153,8 +157,7 @@ func (c *shacache) content(w http.ResponseWriter, r *http.Request, digest string
 	path := filepath.Join(c.Content, digest)
 	f, info, err := openRegular(path)
 	if errors.Is(err, os.ErrNotExist) && c.UpstreamCache != "" {
-		_, err, _ = c.fetching.Do("cache/"+digest, func() (any, error) { return nil, c.fetchContent(r.Context(), path, digest) })
-		if err != nil {
+		if err := c.await(w, r, path, digest); err != nil {
 			return err
 		}
 		f, info, err = openRegular(path)
@@ -288,10 +291,31 @@ func (c *shacache) upstream(ctx context.Context, base, name string) (*http.Respo
 	return nil, &Error{Status: http.StatusBadGateway, Message: fmt.Sprintf("Upstream returned %d", response.StatusCode)}
 }
 
-// fetchContent gets content from above. Others may wait for it: it goes on when who
-// asked first is gone.
+// await waits for content from above, which those share who want it at the same time.
+// It goes on when they are gone, until the master is closed.
+func (c *shacache) await(w http.ResponseWriter, r *http.Request, path, digest string) error {
+	fetched := c.fetching.DoChan("cache/"+digest, func() (any, error) { return nil, c.fetchContent(c.open, path, digest) })
+	control := http.NewResponseController(w)
+	beat := time.NewTicker(pieceTimeout / 3)
+	defer beat.Stop()
+	for {
+		select {
+		case result := <-fetched:
+			return errors.Join(result.Err, extend(control.SetWriteDeadline))
+		case <-r.Context().Done():
+			return r.Context().Err()
+		case <-beat.C:
+			// The limits of calls are not for those who wait for much.
+			if err := errors.Join(extend(control.SetReadDeadline), extend(control.SetWriteDeadline)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// fetchContent gets content from above.
 func (c *shacache) fetchContent(ctx context.Context, path, digest string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transferTimeout)
+	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
 	response, err := c.upstream(ctx, c.UpstreamCache, digest)
 	if err != nil {

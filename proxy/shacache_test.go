@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/sha512"
 	"encoding/hex"
 	"encoding/json"
@@ -414,4 +415,45 @@ func TestShadirLargeFile(t *testing.T) {
 	kept, err := os.ReadFile(filepath.Join(c.metadata, "k"))
 	require.NoError(t, err)
 	require.True(t, string(kept) == large)
+}
+
+// Who waits for content from above may leave; getting it goes on for others, and ends
+// with the master.
+func TestShacacheEndsWithTheMaster(t *testing.T) {
+	asked, over := make(chan struct{}, 2), make(chan struct{})
+	above := serveMaster(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		asked <- struct{}{}
+		<-r.Context().Done()
+		close(over)
+	}))
+	c := newCache(t, Shacache{UpstreamCache: above, UpstreamDir: above})
+	ctx, leave := context.WithCancel(t.Context())
+	answered := make(chan int, 1)
+	go func() {
+		r := httptest.NewRequestWithContext(ctx, "GET", "/shacache/cache/"+sha("x"), nil)
+		r.Host = "localhost"
+		w := httptest.NewRecorder()
+		c.server.ServeHTTP(w, r)
+		answered <- w.Code
+	}()
+	<-asked
+	leave()
+	select {
+	case status := <-answered:
+		require.Equal(t, 503, status)
+	case <-time.After(patience):
+		t.Error("the caller is gone, its call is not")
+	}
+	select {
+	case <-over:
+		t.Error("the content is no longer wanted")
+	default:
+	}
+	require.NoError(t, c.server.Close())
+	select {
+	case <-over:
+	case <-time.After(patience):
+		t.Error("the master is closed and still gets content")
+	}
 }

@@ -159,6 +159,9 @@ func (c *shacache) update(w http.ResponseWriter, r *http.Request) error {
 		if !file.Type().IsRegular() || !isKey(file.Name()) {
 			continue
 		}
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
 		what, err := c.refresh(r.Context(), file.Name())
 		if err != nil {
 			c.log.Warn("the entries of a key stay as they are", "key", file.Name(), "error", err)
