@@ -103,11 +103,35 @@ func dialOnce(ctx context.Context, network, hostPort string) (net.Conn, error) {
 // machine must be named as such: a name of somebody's may not lead here. Cloud
 // machines have their secrets at link-local addresses.
 func mayShow(host string, address netip.Addr) bool {
-	if !address.IsValid() || address.IsUnspecified() || address.IsMulticast() || address.IsLinkLocalUnicast() {
+	if inner, ok := hiddenAddress(address); ok && (!mayShow(host, inner) || inner.IsLoopback()) {
+		return false
+	}
+	if !address.IsValid() || address.IsUnspecified() || address.IsMulticast() || address.IsLinkLocalUnicast() || address == secretsOfAmazon {
 		return false
 	}
 	_, err := netip.ParseAddr(host)
 	return err == nil || !address.IsLoopback() || isLoopback(host)
+}
+
+// secretsOfAmazon is where its machines have by IPv6 what they have at a link-local
+// address by IPv4.
+var secretsOfAmazon = netip.MustParseAddr("fd00:ec2::254")
+
+// hiding are the networks whose addresses hold one of IPv4, with its place: gateways
+// lead to it.
+var hiding = map[netip.Prefix]int{
+	netip.MustParsePrefix("64:ff9b::/96"): 12, netip.MustParsePrefix("::/96"): 12, netip.MustParsePrefix("2002::/16"): 2,
+}
+
+// hiddenAddress is the address of IPv4 that one of IPv6 stands for.
+func hiddenAddress(address netip.Addr) (netip.Addr, bool) {
+	for network, at := range hiding {
+		if network.Contains(address) && !address.IsLoopback() && !address.IsUnspecified() {
+			bytes := address.As16()
+			return netip.AddrFrom4([4]byte(bytes[at : at+4])), true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // serveHTTPProxy answers below relayPrefix.

@@ -361,6 +361,16 @@ func TestHTTPProxyAddresses(t *testing.T) {
 		{"a.example", "169.254.169.254", false},
 		{"fe80::1", "fe80::1", false},
 		{"224.0.0.1", "224.0.0.1", false},
+		// Addresses of IPv6 that lead to one of IPv4.
+		{"a.example", "64:ff9b::a00:1", true},
+		{"a.example", "64:ff9b::a9fe:a9fe", false},
+		{"64:ff9b::a9fe:a9fe", "64:ff9b::a9fe:a9fe", false},
+		{"a.example", "64:ff9b::7f00:1", false},
+		{"::169.254.169.254", "::169.254.169.254", false},
+		{"a.example", "2002:a9fe:a9fe::1", false},
+		{"a.example", "2002:c000:201::1", true},
+		{"a.example", "fd00:ec2::254", false},
+		{"a.example", "fd00:ec2::1", true},
 	} {
 		require.Equal(t, test.may, mayShow(test.host, netip.MustParseAddr(test.address)), test)
 	}
