@@ -58,7 +58,10 @@ func (c *certificate) tlsConfig() *tls.Config {
 func (c *certificate) get() *tls.Certificate {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) < certificatePeriod || c.stamps() == c.seen {
+	if time.Since(c.looked) < certificatePeriod {
+		return c.current
+	}
+	if c.looked = time.Now(); c.stamps() == c.seen {
 		return c.current
 	}
 	if err := c.load(); err != nil {

@@ -383,6 +383,16 @@ func TestTLS(t *testing.T) {
 	require.Contains(t, metrics, "slapos_master_certificate_expiry_timestamp_seconds ")
 }
 
+// The files are looked at once in a second at most, however many connections come.
+func TestCertificateIsLookedAtNowAndThen(t *testing.T) {
+	file, key := writeCertificate(t, t.TempDir(), 1)
+	c := &certificate{chain: file, key: key}
+	require.NoError(t, c.load())
+	c.looked = time.Now().Add(-2 * certificatePeriod)
+	require.NotNil(t, c.get())
+	require.Less(t, time.Since(c.looked), certificatePeriod)
+}
+
 func TestCertificatesThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	certificateFile, _ := writeCertificate(t, dir, 1)
