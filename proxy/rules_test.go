@@ -328,6 +328,15 @@ func TestRenamedRootKeepsItsTree(t *testing.T) {
 	require.Error(t, m.rename(ctx, Principal{}, "computer", "p9", "x"))
 }
 
+// What follows the computer in an instance_guid is a character, of however many bytes.
+func TestPartitionOfGUID(t *testing.T) {
+	for guid, want := range map[string]string{
+		"c-p0": "p0", "cép0": "p0", "c\U0001F600p0": "p0", "c": "c", "p0": "p0", "": "", "c-": "",
+	} {
+		require.Equal(t, want, partitionOf("c", guid), guid)
+	}
+}
+
 // hosted returns the keys that a host sees.
 func (m *testMaster) hosted(place string) (keys []string) {
 	m.t.Helper()

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/slapos/slapos-go/internal/marshal"
 	"github.com/slapos/slapos-go/proxy/internal/store"
@@ -55,7 +56,8 @@ func (m *master) host(r store.Reader, c *store.Computer, q instanceRequest, s *s
 // reference of the computer and one character, else the whole.
 func partitionOf(computer, guid string) string {
 	if rest, ok := strings.CutPrefix(guid, computer); ok && rest != "" {
-		return rest[1:]
+		_, size := utf8.DecodeRuneInString(rest)
+		return rest[size:]
 	}
 	return guid
 }
