@@ -29,6 +29,37 @@ func execute(tb testing.TB, path, script string, args ...any) {
 	require.NoError(tb, db.Close())
 }
 
+// A file that says that it is ours may be anybody's: nothing is read from what only
+// looks like a table, and the names of its columns are no statements.
+func TestHostileFilesOfOurs(t *testing.T) {
+	ours := func(script string) string {
+		path := filepath.Join(t.TempDir(), "x.db")
+		s, err := Open(t.Context(), path)
+		require.NoError(t, err)
+		require.NoError(t, s.Close())
+		execute(t, path, script)
+		return path
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	target := filepath.Join(t.TempDir(), "new.db")
+
+	endless := ours("ALTER TABLE front_end RENAME TO away; CREATE VIEW front_end AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) " +
+		"SELECT id, id AS reference, id AS requester_id, id AS origin FROM n WHERE id < 0")
+	_, err := Open(ctx, endless)
+	require.ErrorIs(t, err, ErrForeignDatabase)
+	_, err = Check(ctx, endless, "")
+	require.ErrorIs(t, err, ErrForeignDatabase)
+	_, err = Import(ctx, endless, target, ImportOptions{})
+	require.ErrorIs(t, err, ErrForeignDatabase)
+	require.NoFileExists(t, target)
+
+	named := ours(`ALTER TABLE setting ADD COLUMN "value) SELECT 'stolen', ?2, ?3 WHERE ?1 > '' --"; INSERT INTO setting (name, value) VALUES ('a', 'b')`)
+	_, err = Import(ctx, named, target, ImportOptions{})
+	require.ErrorContains(t, err, "has no column named value) SELECT")
+	require.NoFileExists(t, target)
+}
+
 // A key may be as long as a value may be, and hold nothing but what separates names.
 func TestImportOfEndlessKeys(t *testing.T) {
 	f, err := plant([]refdb.Partition{{Reference: "_", Computer: "c", SlapState: "busy", Title: "root", ByPartition: true}})

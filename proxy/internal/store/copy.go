@@ -280,6 +280,7 @@ func insertRows(ctx context.Context, tx *sql.Tx, table string, rows *sql.Rows, m
 	marks := make([]string, len(columns))
 	for i := range marks {
 		marks[i] = fmt.Sprintf(mark, i+1)
+		columns[i] = pgx.Identifier{columns[i]}.Sanitize() // it is what the file calls it
 	}
 	insert, err := tx.PrepareContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES ("+strings.Join(marks, ", ")+
 		") ON CONFLICT ("+columns[0]+") DO NOTHING")

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,7 +235,10 @@ func identify(ctx context.Context, db *sql.DB) error {
 		if version > SchemaVersion {
 			return newer(version)
 		}
-		return nil
+		if version < SchemaVersion {
+			return nil
+		}
+		return identifyTables(ctx, db)
 	}
 	if err := identifyReference(ctx, db); err != nil {
 		return err
@@ -245,6 +249,25 @@ func identify(ctx context.Context, db *sql.DB) error {
 	}
 	if len(tables) > 0 || id != 0 {
 		return fmt.Errorf("%w: set another database_uri", ErrForeign)
+	}
+	return nil
+}
+
+// identifyTables refuses a file of ours in which something else is called like a table:
+// to read a view could take for ever.
+func identifyTables(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0")
+	plain, err := collect(rows, err, func(row scanner) (name string, err error) {
+		err = row.Scan(&name)
+		return name, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		if !slices.Contains(plain, table) {
+			return fmt.Errorf("%w: it has no plain table %s", ErrForeign, table)
+		}
 	}
 	return nil
 }
