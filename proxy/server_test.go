@@ -541,6 +541,28 @@ func TestShow(t *testing.T) {
 	require.NoFileExists(t, missing)
 }
 
+// What nodes and instances wrote cannot steer the terminal of who looks at it.
+func TestShowDoesNotSteerTerminals(t *testing.T) {
+	path := t.TempDir() + "/x.db"
+	s, err := Open(t.Context(), path)
+	require.NoError(t, err)
+	m := &testMaster{t: t, master: s.master, server: s}
+	m.layout("computer", 1)
+	// XML can carry all of these.
+	m.place(asking{title: "A\u009b2J\rB"})
+	require.NoError(t, m.connect(t.Context(), Principal{}, "computer", "p0", "", dictOf(map[string]any{"key": "a\r\nb\u009d0;title\u009c"})))
+	require.NoError(t, m.instanceError(t.Context(), Principal{}, "computer", "p0", "", "broken\u009b1m\rall is well"))
+	require.NoError(t, s.Close())
+	var b bytes.Buffer
+	for _, o := range []ShowOptions{{}, {Status: true}, {Errors: true}} {
+		require.NoError(t, Show(t.Context(), &b, path, o))
+	}
+	require.NotContains(t, b.String(), "\r")
+	require.NotContains(t, b.String(), "\u009b")
+	require.Contains(t, b.String(), "A\uFFFD2J\uFFFDB")
+	require.Contains(t, b.String(), "key = a\nb\uFFFD0;title\uFFFD\n")
+}
+
 // golden compares with a file of testdata; UPDATE_GOLDEN=1 rewrites it.
 func golden(t *testing.T, name, got string) {
 	t.Helper()

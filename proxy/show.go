@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/slapos/slapos-go/internal/instancexml"
 	"github.com/slapos/slapos-go/internal/marshal"
@@ -57,12 +58,31 @@ func Show(ctx context.Context, w io.Writer, databasePath string, o ShowOptions) 
 			return showJSON(out, state, o)
 		}
 		fmt.Fprintf(out, "Using database: %s\n", DatabaseName(databasePath))
-		return showText(out, state, o)
+		return showText(printable{out}, state, o)
 	})
 	if err != nil {
 		err = fmt.Errorf("proxy: show: %w", err)
 	}
 	return errors.Join(err, out.Flush(), v.Close())
+}
+
+// printable writes texts, each whole, that may come to a terminal: what would steer it
+// is replaced.
+type printable struct{ to io.Writer }
+
+// Write implements io.Writer.
+func (p printable) Write(text []byte) (int, error) {
+	shown := bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	shown = bytes.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return '\uFFFD'
+		}
+		return r
+	}, shown)
+	if _, err := p.to.Write(shown); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // shownBlock is a part of what is printed.
