@@ -73,7 +73,7 @@ func (s *SQLite) open(ctx context.Context) error {
 	if err := s.lock(); err != nil {
 		return err
 	}
-	if err := prepareFile(s.path); err != nil {
+	if err := prepareFile(s.files.path); err != nil {
 		return err
 	}
 	var err error
@@ -178,8 +178,8 @@ func openReading(ctx context.Context, path string, modes ...string) (*sql.DB, er
 	return nil, errors.Join(errs...)
 }
 
-// prepareFile creates the file if needed and takes all rights to it from
-// others: it holds secrets of instances.
+// prepareFile creates the file if needed and takes all rights to it, and to those
+// beside it, from others: it holds secrets of instances.
 func prepareFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -189,7 +189,19 @@ func prepareFile(path string) error {
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		err = f.Chmod(info.Mode().Perm() & 0o700)
 	}
-	return errors.Join(err, f.Close())
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	// Those beside it get its mode when they are made, not when they are there.
+	for _, ending := range []string{"-wal", "-shm", "-journal"} {
+		info, err := os.Lstat(path + ending)
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+			if err := os.Chmod(path+ending, info.Mode().Perm()&0o700); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // inspect refuses files that are not ours, without changing them.

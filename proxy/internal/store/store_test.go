@@ -47,6 +47,26 @@ func references(t *testing.T, s Store) (out []string) {
 	return out
 }
 
+// A database that was copied while it was open has a log beside it, which is as secret.
+func TestModesOfFilesBeside(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "x.db"), filepath.Join(t.TempDir(), "x.db")
+	ensure(t, open(t, from), "computer")
+	for _, ending := range []string{"", "-wal"} {
+		content, err := os.ReadFile(from + ending)
+		require.NoError(t, err)
+		require.NotEmpty(t, content)
+		require.NoError(t, os.WriteFile(to+ending, content, 0o644))
+	}
+	link := filepath.Join(t.TempDir(), "link.db")
+	require.NoError(t, os.Symlink(to, link))
+	require.Equal(t, []string{"computer"}, references(t, open(t, link)))
+	for _, ending := range besides {
+		info, err := os.Stat(to + ending)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), ending)
+	}
+}
+
 func TestDurabilitySettings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.db")
 	s := open(t, path)
