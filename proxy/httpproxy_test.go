@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -377,6 +378,28 @@ func TestHTTPProxyAddresses(t *testing.T) {
 	m := newMaster(t)
 	m.front("f", "http://169.254.169.254/", "")
 	require.Equal(t, http.StatusForbidden, m.shown("GET", "http://169.254.169.254/latest/").Code)
+}
+
+// A body that was not read is not taken for the calls that follow on a connection: what
+// is in front of the master would give their answers to others.
+func TestHTTPProxyLeavesNoBodyBehind(t *testing.T) {
+	s := newServed(t)
+	const dead = "http://127.0.0.1:1/"
+	s.front("f", dead, "")
+	hidden := "POST /computerBang?hidden HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000\r\n\r\n"
+	for _, header := range []string{"", "X-Forwarded-Proto: http\r\n"} {
+		conn := s.dial()
+		body := hidden + strings.Repeat("x", 600_000)
+		_, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n%s", relayPrefix+relayPath(dead), header, len(body), body)
+		if err == nil {
+			text, err := io.ReadAll(conn) // the connection ends with the first answer
+			if err == nil {
+				require.True(t, strings.HasPrefix(string(text), "HTTP/1.1 523"), "%.100s", text)
+				require.Equal(t, 1, strings.Count(string(text), "HTTP/1.1 "), "%s", text)
+			}
+		}
+		require.NotContains(t, s.log.String(), "hidden")
+	}
 }
 
 // A body of which only a part comes breaks the connection.

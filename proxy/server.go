@@ -125,7 +125,9 @@ func (s *Server) Close() error {
 // ServeHTTP answers one call.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	r = s.behind(singleSlash(r))
+	// The server of HTTP must see its own body afterwards: of another one it does not find
+	// out that it was not read, and takes the rest for the next call.
+	r = s.behind(singleSlash(r.WithContext(r.Context())))
 	recorder := &recorder{ResponseWriter: w}
 	s.metrics.inFlight.Add(1)
 	whole := r.Body
