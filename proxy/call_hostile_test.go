@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -135,6 +136,32 @@ func (m *testMaster) call(path string, fields map[string]string) *httptest.Respo
 		list = append(list, k, v)
 	}
 	return post(m.server, path, list...)
+}
+
+// A small body may refer to the same list so often that its text is endless: it is
+// refused with about as much memory as what is kept may take, not that of all of it.
+func TestEndlessParametersTakeLittleMemory(t *testing.T) {
+	m := newMaster(t)
+	m.layout("computer", 1)
+	m.place(asking{title: "A"})
+	var text strings.Builder
+	fmt.Fprintf(&text, `<marshal><dictionary id="i1"><string>k</string><list id="i2"><string>%s</string></list>`, strings.Repeat("x", 1000))
+	for i := 3; i < 60; i++ {
+		fmt.Fprintf(&text, `<string>k%d</string><list id="i%d"><reference id="i%d"/><reference id="i%d"/></list>`, i, i, i-1, i-1)
+	}
+	text.WriteString("</dictionary></marshal>")
+	for path, fields := range map[string]map[string]string{
+		"/requestComputerPartition":          {"software_release": releaseA, "software_type": "", "partition_reference": "A", "state": "", "partition_parameter_xml": text.String()},
+		"/setComputerPartitionConnectionXml": {"computer_id": "computer", "computer_partition_id": "p0", "connection_xml": text.String()},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := m.call(path, fields)
+		runtime.ReadMemStats(&after)
+		require.Equal(t, 413, w.Code, w.Body)
+		require.Contains(t, w.Body.String(), "put large data into a file")
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(32*maxKept), path)
+	}
 }
 
 // readable verifies that what the master has stored can be shown, and returns it.
@@ -272,7 +299,7 @@ func TestLargeParameters(t *testing.T) {
 			"state", noState, "partition_parameter_xml", document).Code
 	}
 	key := func(i int) string { return fmt.Sprintf("<string>k%d</string>", i) }
-	require.Equal(t, 400, request(sameListOften(10_000, 100_000, key)))
+	require.Equal(t, 413, request(sameListOften(10_000, 100_000, key)))
 	require.Equal(t, 413, request(sameListOften(10, 100_000, key)))
 	require.Nil(t, m.at("computer/p0").Instance)
 	require.Equal(t, 200, request(sameListOften(3, 100_000, key)))

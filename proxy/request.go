@@ -353,27 +353,29 @@ func fits(what string, size int) error {
 }
 
 // encodeParameters turns a dictionary from the wire into instance XML that can
-// be kept.
-func encodeParameters(d *marshal.Dict) (string, error) {
-	text, err := instanceXML(d)
-	if err != nil {
-		return "", err
-	}
-	return text, fits("Parameters", len(text))
-}
+// be kept. No more than that is written: a small body may refer to the same large list
+// again and again.
+func encodeParameters(d *marshal.Dict) (string, error) { return instanceXMLWithin(d, maxKept) }
 
-// instanceXML is a dictionary as instance XML. A key that is not text is
+// instanceXML is a dictionary that was kept as instance XML.
+func instanceXML(d *marshal.Dict) (string, error) { return instanceXMLWithin(d, marshal.MaxBytes) }
+
+// instanceXMLWithin is a dictionary as instance XML. A key that is not text is
 // refused.
-func instanceXML(d *marshal.Dict) (string, error) {
+func instanceXMLWithin(d *marshal.Dict, limit int) (string, error) {
 	parameters := make(map[string]any, d.Len())
 	for k, v := range d.All() {
 		name, ok := k.(string)
 		if !ok {
-			return "", badRequest("the key %s is not text", marshal.Repr(k))
+			shown, _ := marshal.StrUpTo(k, maxMessage)
+			return "", badRequest("the key %s is not text", shown)
 		}
 		parameters[name] = v
 	}
-	text, err := instancexml.Encode(parameters)
+	text, err := instancexml.EncodeWithin(parameters, limit)
+	if errors.Is(err, instancexml.ErrTooLarge) {
+		return "", tooLarge("Parameters of more than %d bytes as kept are refused, put large data into a file and its address here", limit)
+	}
 	if err != nil {
 		return "", badRequest("parameters: %v", err)
 	}

@@ -3,6 +3,7 @@ package instancexml
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -18,7 +19,14 @@ const header = "<?xml version='1.0' encoding='utf-8'?>\n"
 // into text the way Python's str does. It fails on text that XML cannot carry, and
 // on a document that Decode would refuse for its size: each of many parameters may
 // be the same large list.
-func Encode(params map[string]any) (string, error) {
+func Encode(params map[string]any) (string, error) { return EncodeWithin(params, maxBytes) }
+
+// ErrTooLarge is returned, wrapped, for a document that is larger than it may be.
+var ErrTooLarge = errors.New("instance document too large")
+
+// EncodeWithin is Encode with another limit, in bytes. It needs little more memory than
+// that, whatever the values are.
+func EncodeWithin(params map[string]any, limit int) (string, error) {
 	var b strings.Builder
 	b.WriteString(header)
 	if len(params) == 0 {
@@ -27,9 +35,12 @@ func Encode(params map[string]any) (string, error) {
 	}
 	b.WriteString("<instance>\n")
 	for _, key := range sortedKeys(params) {
-		value, err := marshal.StrWithin(params[key])
-		if err != nil {
-			return "", fmt.Errorf("value of parameter %q: %w", key, err)
+		value, whole := marshal.StrUpTo(params[key], limit)
+		if !whole && len(value) <= limit {
+			return "", fmt.Errorf("value of parameter %q: %w", key, marshal.ErrTextTooLong)
+		}
+		if len(value) > limit {
+			return "", fmt.Errorf("%w: larger than %d bytes at parameter %.40q", ErrTooLarge, limit, key)
 		}
 		if at := firstBad(key); at >= 0 {
 			return "", fmt.Errorf("parameter %q: %w", key, marshal.ErrText)
@@ -42,8 +53,8 @@ func Encode(params map[string]any) (string, error) {
 		b.WriteString(`">`)
 		textEscapes.WriteString(&b, value)
 		b.WriteString("</parameter>\n")
-		if b.Len() > maxBytes-len("</instance>\n") {
-			return "", fmt.Errorf("instance document larger than %d bytes at parameter %.40q", maxBytes, key)
+		if b.Len() > limit-len("</instance>\n") {
+			return "", fmt.Errorf("%w: larger than %d bytes at parameter %.40q", ErrTooLarge, limit, key)
 		}
 	}
 	b.WriteString("</instance>\n")

@@ -39,15 +39,19 @@ func StrWithin(v any) (string, error) {
 	return text, nil
 }
 
-func str(v any) (text string, whole bool) {
+// StrUpTo is Str, but writes no more of a value that is not text when there are more
+// than n bytes of it, and tells whether it is the whole.
+func StrUpTo(v any, n int) (text string, whole bool) {
 	switch v := v.(type) {
 	case string:
 		return v, true
 	case []byte:
 		return string(v), true
 	}
-	return repr(v)
+	return reprUpTo(v, n)
 }
+
+func str(v any) (text string, whole bool) { return StrUpTo(v, maxText) }
 
 // Repr returns the text Python's repr gives for a value. Natives are accepted
 // beside the types of this package; the keys of a Go map are sorted. A
@@ -59,8 +63,10 @@ func Repr(v any) string {
 	return text
 }
 
-func repr(v any) (text string, whole bool) {
-	p := printer{open: map[any]bool{}}
+func repr(v any) (text string, whole bool) { return reprUpTo(v, maxText) }
+
+func reprUpTo(v any, n int) (text string, whole bool) {
+	p := printer{open: map[any]bool{}, most: n}
 	p.value(v, 0)
 	return p.b.String(), !p.cut
 }
@@ -69,6 +75,7 @@ type printer struct {
 	b      strings.Builder
 	open   map[any]bool
 	values int
+	most   int // of bytes
 	// cut tells that something was left out, full that nothing more is written.
 	cut, full bool
 }
@@ -79,7 +86,7 @@ func (p *printer) leaveOut(depth int) bool {
 		return true
 	}
 	p.values++
-	p.full = p.values > maxValues || p.b.Len() > maxText
+	p.full = p.values > maxValues || p.b.Len() > p.most
 	if !p.full && depth <= MaxDepth {
 		return false
 	}
