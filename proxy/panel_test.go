@@ -618,3 +618,30 @@ func FuzzPanel(f *testing.F) {
 		require.True(t, w.Code != 200 || !strings.HasPrefix(target.Path, "/panel/public/"), "nothing is in the public directory")
 	})
 }
+
+// A filter is kept as it came, small, though it may refer to the same list so often that
+// its text is endless: the panel shows the beginning.
+func TestPanelShowsEndlessFilters(t *testing.T) {
+	m := newMaster(t)
+	m.layout("computer", 1)
+	var filter strings.Builder
+	fmt.Fprintf(&filter, `<marshal><dictionary id="i1"><string>k</string><list id="i2"><string>%s</string></list>`, strings.Repeat("x", 1000))
+	for i := 3; i < 25; i++ {
+		fmt.Fprintf(&filter, `<string>k%d</string><list id="i%d"><reference id="i%d"/><reference id="i%d"/></list>`, i, i, i-1, i-1)
+	}
+	filter.WriteString("<string>last</string><string>text</string></dictionary></marshal>")
+	w := m.call("/requestComputerPartition", map[string]string{
+		"software_release": releaseA, "software_type": "", "partition_reference": "A", "state": "", "filter_xml": filter.String(),
+	})
+	require.Equal(t, 200, w.Code, w.Body)
+	w = get(m.server, "/panel/api/instance?computer=computer&partition=p0")
+	require.Equal(t, 200, w.Code)
+	require.Less(t, w.Body.Len(), 2*maxKept)
+	var shown struct {
+		Filter map[string]string `json:"filter"`
+	}
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &shown))
+	require.Equal(t, "['"+strings.Repeat("x", 1000)+"']", shown.Filter["k"])
+	require.True(t, strings.HasSuffix(shown.Filter["k24"], "..."))
+	require.Equal(t, "text", shown.Filter["last"])
+}

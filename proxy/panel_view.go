@@ -140,14 +140,20 @@ func parametersView(text string) (shownParameters, error) {
 	return shownParameters{texts(d), versionOf(text)}, err
 }
 
-// texts are the parameters of a dictionary as texts.
+// texts are the parameters of a dictionary as texts. Of values that hold others, which
+// may be the same ones many times, no more is shown than may be kept.
 func texts(d *marshal.Dict) map[string]string {
 	values := make(map[string]string, d.Len())
+	room := maxKept
 	for k, v := range d.All() {
-		text := ""
+		text, whole := "", true
 		if v != nil {
-			text = marshal.Str(v)
+			text, whole = marshal.StrUpTo(v, room)
 		}
+		if !whole {
+			text = strings.ToValidUTF8(text[:min(len(text), room)], "") + "..."
+		}
+		room = max(0, room-len(text))
 		values[marshal.Str(k)] = text
 	}
 	return values
