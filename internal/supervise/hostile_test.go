@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/slapos/slapos-go/internal/supervise/client"
 )
@@ -238,4 +240,37 @@ func TestSharedLog(t *testing.T) {
 	_, err = rotateLog(logConfig{File: log, MaxBytes: 1, Backups: 1})
 	require.ErrorIs(t, err, errNotRegular)
 	require.Equal(t, "precious", content(t, victim))
+}
+
+// TestRotateOnAFullDisk: a copy that does not fit costs nothing of what is there,
+// however often it is tried.
+func TestRotateOnAFullDisk(t *testing.T) {
+	c := logConfig{File: filepath.Join(t.TempDir(), "log"), MaxBytes: 10, Backups: 3}
+	for suffix, text := range map[string]string{"": "0123456789", ".1": "1", ".2": "2", ".3": "3"} {
+		require.NoError(t, os.WriteFile(c.File+suffix, []byte(text), 0o600))
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 5, Max: limit.Max}))
+	for range 3 {
+		rotated, err := rotateLog(c)
+		require.ErrorIs(t, err, unix.EFBIG)
+		require.False(t, rotated)
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &limit))
+	require.Equal(t, "0123456789", content(t, c.File))
+	require.Equal(t, "1", content(t, c.File+".1"))
+	require.Equal(t, "2", content(t, c.File+".2"))
+
+	rotated, err := rotateLog(c)
+	require.NoError(t, err)
+	require.True(t, rotated)
+	require.Equal(t, "0123456789", content(t, c.File+".1"))
+	require.Equal(t, "1", content(t, c.File+".2"))
+	require.Equal(t, "2", content(t, c.File+".3"))
+	left, err := filepath.Glob(c.File + "*")
+	require.NoError(t, err)
+	require.Len(t, left, 4)
 }

@@ -82,8 +82,11 @@ func rotateLog(c logConfig) (rotated bool, err error) {
 	return true, nil
 }
 
-func copyToBackup(f *os.File, c logConfig) error {
-	if err := shiftBackups(c.File, c.Backups); err != nil {
+// copyToBackup keeps the end of f as <file>.1. The copy gets that name once it is
+// complete: on a full disk the older ones stay, however often this is tried.
+func copyToBackup(f *os.File, c logConfig) (err error) {
+	// The oldest copy would go in any case, and may make room.
+	if err := remove(c.File + "." + strconv.Itoa(c.Backups)); err != nil {
 		return err
 	}
 	size, err := f.Seek(0, io.SeekEnd)
@@ -94,20 +97,29 @@ func copyToBackup(f *os.File, c logConfig) error {
 	if _, err := f.Seek(max(0, size-c.MaxBytes), io.SeekStart); err != nil {
 		return err
 	}
-	backup, err := os.OpenFile(c.File+".1", os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
+	temporary := c.File + ".1.new"
+	if err := remove(temporary); err != nil {
+		return err
+	}
+	backup, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(backup, io.LimitReader(f, c.MaxBytes))
-	return errors.Join(err, backup.Close())
+	if err = errors.Join(err, backup.Close()); err == nil {
+		err = shiftBackups(c.File, c.Backups)
+	}
+	if err == nil {
+		err = os.Rename(temporary, c.File+".1")
+	}
+	if err != nil {
+		err = errors.Join(err, remove(temporary))
+	}
+	return err
 }
 
-// shiftBackups frees <path>.1: the oldest copy is dropped, the others move up.
+// shiftBackups moves the copies up by one, so that <path>.1 is free.
 func shiftBackups(path string, backups int) error {
-	oldest := path + "." + strconv.Itoa(backups)
-	if err := os.Remove(oldest); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	for i := backups - 1; i >= 1; i-- {
 		from, to := path+"."+strconv.Itoa(i), path+"."+strconv.Itoa(i+1)
 		if err := os.Rename(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {
