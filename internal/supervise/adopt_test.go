@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -329,4 +330,22 @@ func TestTerminate(t *testing.T) {
 			require.Error(t, err)
 		})
 	}
+}
+
+// TestLaunchedTalker: what a daemon prints once it runs does not fill the memory.
+func TestLaunchedTalker(t *testing.T) {
+	s := newSite(t, nil)
+	require.NoError(t, Launch(t.Context(), LaunchOptions{
+		Command:    []string{s.script(t, "talk.sh", "for i in $(seq 50); do head -c 60000 /dev/zero; sleep 0.02; done & exec "+self(t))},
+		ConfigFile: s.conf, Env: []string{daemonVariable + "=" + s.conf, "PATH=/bin:/usr/bin"},
+	}))
+	daemon, err := s.client.PID(t.Context())
+	require.NoError(t, err)
+	output := fmt.Sprintf("/proc/%d/fd/1", daemon)
+	before, err := os.Stat(output)
+	require.NoError(t, err)
+	time.Sleep(300 * time.Millisecond)
+	after, err := os.Stat(output)
+	require.NoError(t, err)
+	require.Equal(t, before.Size(), after.Size())
 }

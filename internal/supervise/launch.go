@@ -69,7 +69,8 @@ func Launch(ctx context.Context, o LaunchOptions) error {
 		return err
 	}
 	defer l.output.Close()
-	if err := l.wait(ctx, c); err != nil {
+	err = l.wait(ctx, c)
+	if err = errors.Join(err, l.deafen()); err != nil {
 		return fmt.Errorf("launch %s: %w", strings.Join(o.Command, " "), err)
 	}
 	if o.Logger != nil {
@@ -87,7 +88,7 @@ type launched struct {
 
 // start starts the daemon.
 func start(o LaunchOptions) (*launched, error) {
-	fd, err := unix.MemfdCreate("supervisor-start", unix.MFD_CLOEXEC)
+	fd, err := unix.MemfdCreate("supervisor-start", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("memory for the daemon's output: %w", err)
 	}
@@ -152,6 +153,16 @@ func (l *launched) look() error {
 		return errors.Join(fmt.Errorf("exit status %d", status.ExitStatus()), l.said())
 	}
 	return errors.Join(fmt.Errorf("ended by signal %s", status.Signal()), l.said())
+}
+
+// deafen makes the memory refuse what the daemon prints from now on. The daemon
+// holds it for all its life, and nobody would ever read or free it.
+func (l *launched) deafen() error {
+	_, err := unix.FcntlInt(l.output.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
+	if err != nil {
+		return fmt.Errorf("memory for the daemon's output: %w", err)
+	}
+	return nil
 }
 
 // ExitAlreadyRunning is the exit status with which a program that calls Run
