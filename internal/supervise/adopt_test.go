@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -348,4 +349,64 @@ func TestLaunchedTalker(t *testing.T) {
 	after, err := os.Stat(output)
 	require.NoError(t, err)
 	require.Equal(t, before.Size(), after.Size())
+}
+
+// TestSignals: SIGHUP begins again, SIGUSR2 opens the log again and SIGQUIT ends,
+// for both daemons.
+func TestSignals(t *testing.T) {
+	for name, launch := range implementations() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, launch)
+			s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+			s.launch(t, s)
+			daemon, err := s.client.PID(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, os.Rename(s.dir+"/supervisord.log", s.dir+"/old.log"))
+			require.NoError(t, syscall.Kill(daemon, syscall.SIGUSR2))
+			require.Eventually(t, func() bool {
+				_, err := os.Stat(s.dir + "/supervisord.log")
+				return err == nil
+			}, time.Minute, 20*time.Millisecond)
+
+			require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+			s.settle(t)
+			s.group(t, "new", map[string]string{"a": "/bin/sleep 1000"})
+			require.NoError(t, syscall.Kill(daemon, syscall.SIGHUP))
+			require.Eventually(t, func() bool {
+				info, err := s.client.ProcessInfo(t.Context(), "new:a")
+				return err == nil && info.State == client.Stopped
+			}, time.Minute, 20*time.Millisecond)
+			require.Equal(t, client.Stopped, s.info(t, "part:a").State)
+
+			require.NoError(t, syscall.Kill(daemon, syscall.SIGQUIT))
+			require.Eventually(t, func() bool {
+				_, errPID := os.Stat(s.dir + "/supervisord.pid")
+				_, errSocket := os.Stat(s.dir + "/sv.sock")
+				return errPID != nil && errSocket != nil
+			}, time.Minute, 20*time.Millisecond)
+		})
+	}
+}
+
+// TestUnreadOutput: a daemon in the foreground outlives who read its output, and
+// its programs end by SIGPIPE as ever.
+func TestUnreadOutput(t *testing.T) {
+	s := newSite(t, nil)
+	s.group(t, "part", map[string]string{"a": s.script(t, "pipe.sh", "grep SigIgn /proc/self/status; exec sleep 1000")})
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), self(t))
+	cmd.Env = []string{daemonVariable + "=" + s.conf, talkVariable + "=1"}
+	cmd.Stderr = write
+	require.NoError(t, cmd.Start())
+	require.NoError(t, write.Close())
+	require.NoError(t, read.Close())
+	require.Eventually(t, func() bool { _, err := s.client.State(t.Context()); return err == nil }, time.Minute, 20*time.Millisecond)
+	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	text := reads(t, filepath.Join(s.dir, ".part_a.log"), "SigIgn")
+	mask, err := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(text, "SigIgn:")), 16, 64)
+	require.NoError(t, err)
+	require.Zero(t, mask&(1<<(syscall.SIGPIPE-1)))
+	s.shutdown(t)
+	require.NoError(t, cmd.Wait())
 }

@@ -274,7 +274,7 @@ func (d *daemon) await(ctx context.Context, done func() (bool, error)) error {
 
 // loop lets time pass until the daemon has ended; ctx ending means shutdown.
 // It returns true if the daemon is to begin again.
-func (d *daemon) loop(ctx context.Context) (restart bool) {
+func (d *daemon) loop(ctx context.Context, signals <-chan os.Signal) (restart bool) {
 	over := ctx.Done()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -284,6 +284,8 @@ func (d *daemon) loop(ctx context.Context) (restart bool) {
 			over = nil
 			d.log.Warn("received exit request")
 			d.locked(func() { d.mood = client.DaemonShutdown })
+		case sig := <-signals:
+			d.locked(func() { d.signalled(sig) })
 		case <-d.wake:
 		case <-timer.C:
 		}
@@ -297,6 +299,25 @@ func (d *daemon) loop(ctx context.Context) (restart bool) {
 			return restart
 		}
 		timer.Reset(pause)
+	}
+}
+
+// signalled does what supervisord does on a signal.
+func (d *daemon) signalled(sig os.Signal) {
+	switch sig {
+	case syscall.SIGHUP:
+		d.log.Warn("received SIGHUP indicating restart request")
+		if d.mood != client.DaemonShutdown {
+			d.mood = client.DaemonRestarting
+		}
+	case syscall.SIGQUIT:
+		d.log.Warn("received SIGQUIT indicating exit request")
+		d.mood = client.DaemonShutdown
+	case syscall.SIGUSR2:
+		d.log.Info("received SIGUSR2 indicating log reopen request")
+		if err := d.main.reopen(); err != nil {
+			d.log.Error("cannot open the log file again", "error", err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -11,6 +12,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// talkVariable makes that daemon print its log as well.
+const talkVariable = "SUPERVISE_TEST_TALK"
+
 // daemonVariable makes the test binary a daemon of the configuration it names.
 const daemonVariable = "SUPERVISE_TEST_DAEMON"
 
@@ -18,7 +22,11 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(daemonVariable); file != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 		defer stop()
-		if err := Run(ctx, Options{ConfigFile: file}); err != nil {
+		options := Options{ConfigFile: file}
+		if os.Getenv(talkVariable) != "" {
+			options.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+		}
+		if err := Run(ctx, options); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

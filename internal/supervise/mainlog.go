@@ -43,6 +43,21 @@ func (l *mainLog) open() error {
 	return nil
 }
 
+// reopen goes on in a new file after somebody gave the old one another name. If
+// there can be no new file, the old one serves on.
+func (l *mainLog) reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := l.file
+	if old == nil {
+		return nil
+	}
+	if err := l.open(); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
 // write appends one line and rotates when the file is full.
 func (l *mainLog) write(line string) error {
 	l.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -35,11 +36,21 @@ type Options struct {
 // Run serves until the shutdown method is called or ctx ends; both stop all
 // processes first, like SIGTERM does to supervisord. The command that calls it
 // turns SIGTERM and SIGINT into the end of ctx. A process that calls Run does
-// nothing else: the umask of the configuration is set for all of it.
+// nothing else: the umask of the configuration is set for all of it, and SIGQUIT
+// ends it, SIGHUP begins it again and SIGUSR2 opens its log file again, as with
+// supervisord.
 func Run(ctx context.Context, o Options) error {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR2)
+	defer signal.Stop(signals)
+	// Somebody who no longer reads what is printed is no reason to leave all
+	// processes alone. To ignore the signal would be inherited by them.
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, unix.SIGPIPE)
+	defer signal.Stop(unread)
 	for {
-		again, err := runOnce(ctx, o)
-		if err != nil || !again {
+		again, err := runOnce(ctx, o, signals)
+		if err != nil || !again || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -47,7 +58,7 @@ func Run(ctx context.Context, o Options) error {
 
 // runOnce is one life of the daemon, from reading its configuration on. It
 // returns true if it was told to begin again.
-func runOnce(ctx context.Context, o Options) (again bool, err error) {
+func runOnce(ctx context.Context, o Options, signals <-chan os.Signal) (again bool, err error) {
 	cfg, err := loadConfig(o.ConfigFile, o.Env)
 	if err != nil {
 		return false, err
@@ -95,7 +106,7 @@ func runOnce(ctx context.Context, o Options) (again bool, err error) {
 	log.Info("supervisor started", "pid", pid)
 	d.wait.Go(d.rotateLoop)
 	d.wait.Go(server.serve)
-	again = d.loop(ctx)
+	again = d.loop(ctx, signals)
 	close(d.quit)
 	err = server.stop()
 	d.abandon()
