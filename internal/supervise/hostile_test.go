@@ -3,6 +3,7 @@ package supervise
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -239,7 +240,32 @@ func TestSharedLog(t *testing.T) {
 	require.ErrorIs(t, err, errNotRegular)
 	_, err = rotateLog(logConfig{File: log, MaxBytes: 1, Backups: 1})
 	require.ErrorIs(t, err, errNotRegular)
+	require.ErrorIs(t, clearLog(log), errNotRegular)
 	require.Equal(t, "precious", content(t, victim))
+}
+
+// TestPipeAsLog: a program that logs into a pipe is started once somebody reads
+// it, and keeps nobody else waiting until then.
+func TestPipeAsLog(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	fifo := filepath.Join(s.dir, "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	s.program(t, "pipe", "command="+s.script(t, "talk.sh", "echo hello; exec sleep 1000"),
+		"autostart=true", "startsecs=0", "startretries=0", "stdout_logfile="+fifo, "stderr_logfile=NONE")
+	s.launch(t, s)
+	s.becomes(t, "pipe", client.Fatal)
+	reader, err := os.OpenFile(fifo, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer reader.Close()
+	require.NoError(t, s.client.StartProcess(t.Context(), "pipe", true))
+	text := make([]byte, len("hello"))
+	_, err = io.ReadFull(reader, text)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(text))
+	s.shutdown(t)
+	require.NoError(t, reader.Close())
+	_, err = openMainLog(logConfig{File: fifo}, 0)
+	require.ErrorIs(t, err, unix.ENXIO)
 }
 
 // TestRotateOnAFullDisk: a copy that does not fit costs nothing of what is there,

@@ -16,13 +16,14 @@ import (
 // errNotRegular is wrapped by the error about a log file that is something else.
 var errNotRegular = errors.New("not a regular file")
 
-// openLog opens a log file for appending and creates it. Where the directory
-// may belong to another user (untrusted), symbolic links and special files are
-// refused: that user could make the daemon write elsewhere or wait for ever.
+// openLog opens a log file for appending and creates it. A pipe that nobody reads
+// is an error: the daemon does not wait for a reader. Where the directory may belong
+// to another user (untrusted), symbolic links and special files are refused: that
+// user could make the daemon write elsewhere.
 func openLog(path string, untrusted bool) (*os.File, error) {
-	flags := os.O_WRONLY | os.O_APPEND | os.O_CREATE
+	flags := os.O_WRONLY | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
 	if untrusted {
-		flags |= unix.O_NOFOLLOW | unix.O_NONBLOCK
+		flags |= unix.O_NOFOLLOW
 	}
 	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil || !untrusted {
@@ -138,7 +139,10 @@ func clearLog(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Truncate(0), f.Close())
+	if err = private(f); err == nil {
+		err = f.Truncate(0)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Errors of readLog, for the faults of the interface.

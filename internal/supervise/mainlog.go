@@ -31,7 +31,7 @@ func openMainLog(c logConfig, level slog.Level) (*mainLog, error) {
 }
 
 func (l *mainLog) open() error {
-	f, err := os.OpenFile(l.config.File, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := openLog(l.config.File, false)
 	if err != nil {
 		return err
 	}
