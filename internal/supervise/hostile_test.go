@@ -300,3 +300,54 @@ func TestRotateOnAFullDisk(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, left, 4)
 }
+
+// TestRecycledWatched: a process that got the number of an adopted one, in the
+// moment before that is noticed, is neither watched nor signalled.
+func TestRecycledWatched(t *testing.T) {
+	other := stranger(t, nil, nil).Process.Pid
+	info, err := readProc(other)
+	require.NoError(t, err)
+	w := newWatcher(other, info.ticks-1)
+	defer w.close()
+	ended := make(chan bool, 1)
+	go func() { ended <- w.wait() }()
+	select {
+	case end := <-ended:
+		require.True(t, end)
+	case <-time.After(10 * time.Second):
+		w.close()
+		t.Fatal("a stranger is watched")
+	}
+
+	dead := exec.CommandContext(t.Context(), "/bin/sleep", "1000")
+	require.NoError(t, dead.Start())
+	info, err = readProc(dead.Process.Pid)
+	require.NoError(t, err)
+	p := &process{group: &group{}, watch: newWatcher(dead.Process.Pid, info.ticks)}
+	defer p.watch.close()
+	p.pid = other // as if the number of the dead one were given away
+	require.NoError(t, dead.Process.Kill())
+	require.Error(t, dead.Wait())
+	require.NoError(t, p.signal(syscall.SIGKILL, false))
+	info, err = readProc(other)
+	require.NoError(t, err)
+	require.False(t, info.dead())
+}
+
+// TestWatchWithoutDescriptors: a process that cannot be looked at for want of
+// descriptors has not ended.
+func TestWatchWithoutDescriptors(t *testing.T) {
+	other := stranger(t, nil, nil).Process.Pid
+	info, err := readProc(other)
+	require.NoError(t, err)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	w := newWatcher(other, info.ticks)
+	ended := make(chan bool, 1)
+	go func() { ended <- w.wait() }()
+	time.Sleep(3 * pollInterval)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	w.close()
+	require.False(t, <-ended)
+}

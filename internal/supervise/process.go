@@ -155,11 +155,18 @@ func (p *process) credential() *syscall.Credential {
 // signal sends sig to the process or to its whole process group. A process
 // that has just ended is no error.
 func (p *process) signal(sig syscall.Signal, group bool) error {
-	pid := p.pid
-	if group {
-		pid = -pid
+	err := errNoPidfd
+	if !group {
+		err = p.watch.signal(sig)
 	}
-	if err := unix.Kill(pid, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+	if errors.Is(err, errNoPidfd) {
+		pid := p.pid
+		if group {
+			pid = -pid
+		}
+		err = unix.Kill(pid, sig)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("signal %s (pid %d): %w", p.fullName(), p.pid, err)
 	}
 	return nil

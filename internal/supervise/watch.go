@@ -1,8 +1,11 @@
 package supervise
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,11 +27,39 @@ const pollInterval = 200 * time.Millisecond
 // newWatcher starts watching a process that is known to exist, with its start time.
 func newWatcher(pid int, ticks uint64) *watcher {
 	w := &watcher{pid: pid, ticks: ticks, quit: make(chan struct{})}
-	if fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK); err == nil {
-		w.pidfd = os.NewFile(uintptr(fd), "pidfd")
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return w
+	}
+	w.pidfd = os.NewFile(uintptr(fd), "pidfd")
+	if w.over() {
+		_ = w.pidfd.Close() // of another process, which got the number meanwhile
+		w.pidfd = nil
 	}
 	return w
 }
+
+// signal sends sig to the very process that is watched. It fails with
+// errNoPidfd where only its number is known, which may be another's by now.
+func (w *watcher) signal(sig syscall.Signal) error {
+	if w == nil || w.pidfd == nil {
+		return errNoPidfd
+	}
+	conn, err := w.pidfd.SyscallConn()
+	if err != nil {
+		return errNoPidfd
+	}
+	var failed error
+	if err := conn.Control(func(fd uintptr) {
+		failed = unix.PidfdSendSignal(int(fd), sig, nil, 0) //nolint:gosec // descriptors are small
+	}); err != nil {
+		return errNoPidfd
+	}
+	return failed
+}
+
+// errNoPidfd tells that a process can be signalled by its number only.
+var errNoPidfd = errors.New("no descriptor of the process")
 
 // wait blocks until the process has ended (true) or close was called (false).
 func (w *watcher) wait() bool {
@@ -64,8 +95,7 @@ func (w *watcher) poll() bool {
 			return false
 		default:
 		}
-		info, err := readProc(w.pid)
-		if err != nil || info.dead() || info.ticks != w.ticks {
+		if w.over() {
 			return true
 		}
 		select {
@@ -74,6 +104,16 @@ func (w *watcher) poll() bool {
 		case <-ticker.C:
 		}
 	}
+}
+
+// over tells whether the process has ended, as far as /proc shows. What cannot be
+// read, for want of descriptors, is no end.
+func (w *watcher) over() bool {
+	info, err := readProc(w.pid)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH)
+	}
+	return info.dead() || w.ticks != 0 && info.ticks != w.ticks
 }
 
 // close ends wait.
