@@ -372,14 +372,16 @@ func (d *daemon) stopNext(groups []*group) bool {
 	return true
 }
 
-// childLogs returns the log files of the processes that are up.
+// childLogs returns the log files of the processes that were started. One that
+// ended may have left others behind that write on, and one that ends at once is
+// seldom seen up.
 func (d *daemon) childLogs() []logConfig {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var logs []logConfig
 	for _, g := range d.groups {
 		for _, p := range g.processes {
-			if p.pid != 0 {
+			if !p.started.IsZero() {
 				logs = append(logs, p.logs[:]...)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -350,4 +351,42 @@ func TestWatchWithoutDescriptors(t *testing.T) {
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
 	w.close()
 	require.False(t, <-ended)
+}
+
+// TestStartDuringShutdown: a call to start something that was accepted before the
+// end began starts nothing that nobody would stop.
+func TestStartDuringShutdown(t *testing.T) {
+	d := newDaemon(&config{socket: "/nowhere"}, nil, slog.New(slog.DiscardHandler), &mainLog{})
+	g := d.addGroup(groupConfig{Name: "g", Programs: []programConfig{{Name: "a", Command: "/bin/sleep 1000"}}})
+	d.mood = client.DaemonShutdown
+	err := d.tryStart(g.processes[0], "g:a")
+	require.True(t, client.IsFault(err, client.FaultShutdownState), "%v", err)
+	require.Zero(t, g.processes[0].pid)
+}
+
+// TestRotationOfTheDead: the log of a program that ended is bounded too.
+func TestRotationOfTheDead(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": s.script(t, "talk.sh", "head -c 150000 /dev/zero")})
+	s.launch(t, s)
+	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	s.becomes(t, "part:a", client.Exited)
+	require.Eventually(t, func() bool {
+		info, err := os.Stat(filepath.Join(s.dir, ".part_a.log"))
+		return err == nil && info.Size() < 100<<10
+	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// TestOddConfigFiles: hidden files are not included, and of a file that is too
+// large not just the beginning is read.
+func TestOddConfigFiles(t *testing.T) {
+	const program = "[program:a]\ncommand = /bin/true\n"
+	path := configFiles(t, "", map[string]string{"a.conf": program, ".b.conf": "no configuration at all"})
+	cfg, err := loadConfig(path, nil)
+	require.NoError(t, err)
+	require.Len(t, cfg.groups, 1)
+
+	path = configFiles(t, "", map[string]string{"a.conf": program + strings.Repeat("# comment\n", maxConfigFile/10) + "[program:b]\ncommand = /bin/true\n"})
+	_, err = loadConfig(path, nil)
+	require.ErrorIs(t, err, errSyntax)
 }

@@ -40,7 +40,12 @@ func (d *document) readFile(path, here string) error {
 		return err
 	}
 	defer f.Close()
-	if err := d.read(io.LimitReader(f, maxConfigFile), path, here); err != nil {
+	limited := &io.LimitedReader{R: f, N: maxConfigFile + 1}
+	err = d.read(limited, path, here)
+	if limited.N <= 0 { // its end is missing
+		err = fmt.Errorf("%w: more than %d bytes", errSyntax, maxConfigFile)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil

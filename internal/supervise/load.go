@@ -77,6 +77,9 @@ func (l *loader) include(here string) error {
 			return fmt.Errorf("include pattern %s: %w", pattern, err)
 		}
 		for _, file := range matches { // Glob sorts
+			if isHidden(file) && !isHidden(pattern) {
+				continue // as for a shell: such as an editor's
+			}
 			if err := l.doc.readFile(file, filepath.Dir(file)); err != nil {
 				if errors.Is(err, os.ErrNotExist) {
 					continue // removed meanwhile
@@ -87,6 +90,8 @@ func (l *loader) include(here string) error {
 	}
 	return nil
 }
+
+func isHidden(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
 
 func (l *loader) load() error {
 	for _, s := range l.doc.sections {

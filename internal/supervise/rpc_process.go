@@ -78,6 +78,10 @@ func (r *rpc) startProcess(ctx context.Context, spec string, wait bool) (any, er
 
 // tryStart starts a process, or tells with a fault why that cannot be.
 func (d *daemon) tryStart(p *process, spec string) error {
+	if d.mood < client.DaemonRunning {
+		// The call came before the end did: nobody would stop what it starts.
+		return client.NewFault(client.FaultShutdownState, "")
+	}
 	_, _, err := resolveCommand(p.config.Command, p.environ(spawnContext{env: d.env})["PATH"])
 	switch {
 	case errors.Is(err, errNoFile):
