@@ -112,22 +112,54 @@ func (s *session) interactive(ctx context.Context, in io.Reader) int {
 	if in == nil {
 		return exitOK
 	}
-	lines := bufio.NewScanner(in)
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	lines := reading(waiting, in)
 	s.ask = func(question string) bool {
 		fmt.Fprint(s.out, question+" y/N? ")
-		return lines.Scan() && strings.HasPrefix(strings.ToLower(lines.Text()), "y")
+		answer, ok := next(ctx, lines)
+		return ok && strings.HasPrefix(strings.ToLower(answer), "y")
 	}
 	for !s.leave && ctx.Err() == nil {
 		fmt.Fprint(s.out, "supervisor> ")
-		if !lines.Scan() {
+		line, ok := next(ctx, lines)
+		if !ok {
 			fmt.Fprintln(s.out)
 			break
 		}
-		if words := strings.Fields(lines.Text()); len(words) > 0 {
+		if words := strings.Fields(line); len(words) > 0 {
 			s.execute(ctx, words)
 		}
 	}
 	return exitOK
+}
+
+// reading reads lines one at a time. Reading from a terminal cannot be
+// interrupted, so that it is left behind when ctx ends.
+func reading(ctx context.Context, in io.Reader) <-chan string {
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(in)
+		for scanner.Scan() {
+			select {
+			case lines <- scanner.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return lines
+}
+
+// next returns the next line, and false at the end of the input or of ctx.
+func next(ctx context.Context, lines <-chan string) (string, bool) {
+	select {
+	case line, ok := <-lines:
+		return line, ok
+	case <-ctx.Done():
+		return "", false
+	}
 }
 
 // verb is one command.

@@ -406,3 +406,27 @@ func TestNoDaemon(t *testing.T) {
 	require.Equal(t, exitUsage, Run(t.Context(), Options{ConfigFile: dir + "/none", Stdout: &out, Stderr: &out}, []string{"status"}))
 	require.Equal(t, "Error: could not find config file "+dir+"/none\n", out.String())
 }
+
+// TestInterruptedPrompt: an interrupt ends the prompt, as that of the real command,
+// although the terminal says nothing.
+func TestInterruptedPrompt(t *testing.T) {
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer read.Close()
+	defer write.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	status := make(chan int, 1)
+	var out bytes.Buffer
+	go func() {
+		status <- Run(ctx, Options{ServerURL: "unix://" + t.TempDir() + "/none", Stdin: read, Stdout: &out, Stderr: &out}, nil)
+	}()
+	time.Sleep(100 * time.Millisecond)
+	interrupt()
+	select {
+	case code := <-status:
+		require.Zero(t, code)
+		require.True(t, strings.HasSuffix(out.String(), "supervisor> \n"), out.String())
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for a line")
+	}
+}
