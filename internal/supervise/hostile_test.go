@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -389,4 +390,29 @@ func TestOddConfigFiles(t *testing.T) {
 	path = configFiles(t, "", map[string]string{"a.conf": program + strings.Repeat("# comment\n", maxConfigFile/10) + "[program:b]\ncommand = /bin/true\n"})
 	_, err = loadConfig(path, nil)
 	require.ErrorIs(t, err, errSyntax)
+}
+
+// TestOrphans: a daemon that is the first process of a container waits for what its
+// programs left behind, and leaves its own children to who watches them.
+func TestOrphans(t *testing.T) {
+	start := func() *os.Process {
+		child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			info, err := readProc(child.Pid)
+			return err == nil && info.dead()
+		}, time.Minute, 5*time.Millisecond)
+		return child
+	}
+	own, orphan := start(), start()
+	d := newDaemon(&config{socket: "/nowhere"}, nil, slog.New(slog.DiscardHandler), &mainLog{})
+	d.addGroup(groupConfig{Name: "g", Programs: []programConfig{{Name: "a"}}}).processes[0].child = own
+	d.reap()
+	_, err := readProc(orphan.Pid)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	state, err := own.Wait()
+	require.NoError(t, err)
+	require.True(t, state.Success())
+	_, err = orphan.Wait()
+	require.Error(t, err)
 }

@@ -13,6 +13,7 @@ import (
 // procInfo identifies a process beyond its reusable number.
 type procInfo struct {
 	state   byte   // R, S, Z...
+	parent  int    // process id
 	session int    // id of its session leader
 	threads int    // that have not ended
 	ticks   uint64 // start time in clock ticks since boot
@@ -41,16 +42,17 @@ func parseProcStat(text []byte) (procInfo, error) {
 		return procInfo{}, errors.New("process stat: no program name")
 	}
 	fields := strings.Fields(string(text[end+1:]))
-	const state, session, threads, start = 0, 3, 17, 19 // fields 3, 6, 20 and 22 of the line
+	const state, parent, session, threads, start = 0, 1, 3, 17, 19 // fields 3, 4, 6, 20 and 22 of the line
 	if len(fields) <= start {
 		return procInfo{}, errors.New("process stat: too few fields")
 	}
 	p := procInfo{state: fields[state][0]}
-	var errSession, errThreads, errStart error
+	var errParent, errSession, errThreads, errStart error
+	p.parent, errParent = strconv.Atoi(fields[parent])
 	p.session, errSession = strconv.Atoi(fields[session])
 	p.threads, errThreads = strconv.Atoi(fields[threads])
 	p.ticks, errStart = strconv.ParseUint(fields[start], 10, 64)
-	if err := errors.Join(errSession, errThreads, errStart); err != nil {
+	if err := errors.Join(errParent, errSession, errThreads, errStart); err != nil {
 		return procInfo{}, fmt.Errorf("process stat: %w", err)
 	}
 	return p, nil

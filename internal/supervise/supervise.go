@@ -105,6 +105,9 @@ func runOnce(ctx context.Context, o Options, signals <-chan os.Signal) (again bo
 	}
 	log.Info("supervisor started", "pid", pid)
 	d.wait.Go(d.rotateLoop)
+	if adoptsOrphans() {
+		d.wait.Go(d.reapLoop)
+	}
 	d.wait.Go(server.serve)
 	again = d.loop(ctx, signals)
 	close(d.quit)

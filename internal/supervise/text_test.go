@@ -138,7 +138,7 @@ func TestParseProcStat(t *testing.T) {
 	for _, name := range []string{"sleep", "a b", "a) S 1 (b", "()"} {
 		p, err := parseProcStat([]byte("42 (" + name + ")" + rest))
 		require.NoError(t, err)
-		require.Equal(t, procInfo{state: 'S', session: 42, threads: 3, ticks: 123456}, p)
+		require.Equal(t, procInfo{state: 'S', parent: 1, session: 42, threads: 3, ticks: 123456}, p)
 	}
 	for _, bad := range []string{"", "42 sleep S", "42 (sleep) S 1", "42 (sleep)" + strings.Replace(rest, "123456", "x", 1)} {
 		_, err := parseProcStat([]byte(bad))
