@@ -130,6 +130,7 @@ func nodeSettings(flags *pflag.FlagSet, kind string) map[string]string {
 // runPass reads the configuration, waits, takes the pid file and runs the pass.
 func (a *app) runPass(cmd *cobra.Command, p pass, from *cfgOption, now bool) (err error) {
 	ctx := cmd.Context()
+	outliveReaders()
 	cfg, err := a.nodeConfig(from, nodeSettings(cmd.Flags(), p.kind))
 	if err != nil {
 		return err

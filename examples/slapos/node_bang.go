@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +58,7 @@ func (a *app) bang(ctx context.Context, from *cfgOption, message string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.printf("Banging to '%s'\nPOST computerBang\n", master); err != nil {
+	if err := a.printf("Banging to '%s'\nPOST computerBang\n", withoutPassword(master)); err != nil {
 		return err
 	}
 	if err := client.Computer(computer).Bang(ctx, message); err != nil {
@@ -67,4 +68,12 @@ func (a *app) bang(ctx context.Context, from *cfgOption, message string) error {
 		return a.printf("Bang with message None\n")
 	}
 	return a.printf("Bang with message '%s'\n", message)
+}
+
+// withoutPassword is a URL as it may be shown.
+func withoutPassword(address string) string {
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return address
 }

@@ -62,6 +62,9 @@ func formatSettings(flags *pflag.FlagSet) map[string]string {
 
 // format prepares the computer.
 func (a *app) format(ctx context.Context, from *cfgOption, settings map[string]string, now, dryRun bool) error {
+	if !dryRun {
+		outliveReaders()
+	}
 	file, err := a.load(from)
 	if err != nil {
 		return err

@@ -70,9 +70,10 @@ func (a *app) page(ctx context.Context, f func(io.Writer) error) error {
 }
 
 // pageThrough shows a text with a shell command; without that program it just
-// prints it. A pager that is left early is no failure.
+// prints it. A pager that is left early is no failure. An interrupt from the keyboard
+// is the pager's: to kill it would leave the terminal as it has set it.
 func (a *app) pageThrough(ctx context.Context, command string, text []byte) error {
-	pager := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	pager := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", command)
 	pager.Env, pager.Stdin, pager.Stdout, pager.Stderr = a.env, bytes.NewReader(text), a.stdout, a.stderr
 	err := pager.Run()
 	exit, exited := errors.AsType[*exec.ExitError](err)

@@ -175,6 +175,7 @@ func (a *app) databaseSettings(from *cfgOption, database string) (proxySettings,
 
 // startProxy opens the database and serves it until the context ends.
 func (a *app) startProxy(ctx context.Context, from *cfgOption, given proxySettings) (err error) {
+	outliveReaders()
 	s, err := a.proxySettings(from, given)
 	if err != nil {
 		return err

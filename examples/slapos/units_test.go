@@ -5,15 +5,19 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -261,6 +265,52 @@ func TestPager(t *testing.T) {
 		a := &app{env: os.Environ(), stdout: &out, stderr: &errs}
 		require.NoError(t, a.pageThrough(context.Background(), tc.command, []byte("text\n")))
 		require.Equal(t, tc.want, out.String(), tc.command)
+	}
+}
+
+// TestInterruptedPager: an interrupt does not kill the pager, which has set the
+// terminal to its liking.
+func TestInterruptedPager(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	var out bytes.Buffer
+	a := &app{env: os.Environ(), stdout: &out, stderr: &out}
+	require.NoError(t, a.pageThrough(ctx, "cat; echo terminal restored", []byte("text\n")))
+	require.Equal(t, "text\nterminal restored\n", out.String())
+}
+
+// TestUnreadMessages: a master whose messages are read no longer serves on.
+func TestUnreadMessages(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "slapos.cfg")
+	require.NoError(t, os.WriteFile(config, []byte("[slapos]\ncomputer_id = c\n[slapproxy]\n"+
+		"host = unix:"+dir+"/s\ndatabase_uri = "+dir+"/proxy.db\n"), 0o600))
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), "slapos", "proxy", "start", "--cfg", config)
+	cmd.Stdout, cmd.Stderr = write, write
+	require.NoError(t, cmd.Start())
+	require.NoError(t, write.Close())
+	require.NoError(t, read.Close())
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // it may have ended
+	master := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", dir+"/s")
+	}}}
+	require.Eventually(t, func() bool {
+		answer, err := master.Get("http://localhost/readyz")
+		return err == nil && answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
+	}, 10*time.Second, 20*time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, cmd.Wait())
+}
+
+func TestWithoutPassword(t *testing.T) {
+	for address, want := range map[string]string{
+		"http://user:secret@master/": "http://user:xxxxx@master/",
+		"https://master:8080/a?b":    "https://master:8080/a?b",
+		"no URL: %":                  "no URL: %",
+	} {
+		require.Equal(t, want, withoutPassword(address))
 	}
 }
 
