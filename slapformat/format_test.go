@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -179,6 +180,42 @@ func TestPartitionThatIsAFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(cfg.InstanceRoot+"/slappart0", nil, 0o600))
 	err := slapformat.Format(t.Context(), cfg, slapformat.Options{Host: newPlace(1000)})
 	require.ErrorContains(t, err, "slappart0 is not a directory: move it away")
+}
+
+// TestHostileResourceFile: what the user of a partition puts in the place of its
+// resource file is replaced, never followed, and stops nothing.
+func TestHostileResourceFile(t *testing.T) {
+	master := proxytest.New(t)
+	cfg := config(t, master.URL)
+	host := newPlace(1000)
+	require.NoError(t, slapformat.Format(t.Context(), cfg, slapformat.Options{Host: host}))
+	resource := func(i int) string { return fmt.Sprintf("%s/slappart%d/.slapos-resource", cfg.InstanceRoot, i) }
+	victim := filepath.Join(t.TempDir(), "victim")
+	require.NoError(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	var want [3][]byte
+	for i, plant := range []func(path string) error{
+		func(path string) error { return os.Symlink(victim, path) },
+		func(path string) error { return os.Symlink("/dev/zero", path) },
+		func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		var err error
+		want[i], err = os.ReadFile(resource(i))
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(resource(i)))
+		require.NoError(t, plant(resource(i)))
+	}
+	require.NoError(t, slapformat.Format(t.Context(), cfg, slapformat.Options{Host: host}))
+	for i := range want {
+		info, err := os.Lstat(resource(i))
+		require.NoError(t, err)
+		require.True(t, info.Mode().IsRegular())
+		text, err := os.ReadFile(resource(i))
+		require.NoError(t, err)
+		require.Equal(t, string(want[i]), string(text))
+	}
+	text, err := os.ReadFile(victim)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(text))
 }
 
 // TestDefinitionRoundTrip reads an output definition as an input definition.

@@ -50,7 +50,9 @@ func (s *State) partition(h Host, c *Computer, p *Partition) error {
 		}
 	}
 	if err := s.read(h, resourceFile(p)); err != nil {
-		return err
+		// It lies where the partition's user may put what they like, such as a link
+		// that leads nowhere or to a pipe: it is replaced, and stops no other partition.
+		delete(s.contents, resourceFile(p))
 	}
 	owner, err := s.owner(h, c, p)
 	s.owners[p.Reference] = owner
