@@ -416,3 +416,43 @@ func TestOrphans(t *testing.T) {
 	_, err = orphan.Wait()
 	require.Error(t, err)
 }
+
+// TestInheritedDescriptors: neither the daemon nor its programs keep what the shell
+// has open that launches it, nor the programs what a daemon in the foreground has.
+func TestInheritedDescriptors(t *testing.T) {
+	for _, launched := range []bool{true, false} {
+		s := newSite(t, implementations()["embedded"])
+		s.group(t, "part", map[string]string{"a": "/bin/sleep 1000"})
+		inherited, err := os.Create(filepath.Join(s.dir, "lock"))
+		require.NoError(t, err)
+		defer inherited.Close()
+		if launched {
+			_, err = unix.FcntlInt(inherited.Fd(), unix.F_SETFD, 0)
+			require.NoError(t, err)
+			s.launch(t, s)
+		} else {
+			cmd := exec.CommandContext(t.Context(), self(t))
+			cmd.Env, cmd.ExtraFiles = []string{daemonVariable + "=" + s.conf}, []*os.File{inherited}
+			require.NoError(t, cmd.Start())
+			defer func() { require.NoError(t, cmd.Wait()) }()
+			defer s.shutdown(t)
+			require.Eventually(t, func() bool { _, err := s.client.State(t.Context()); return err == nil }, 10*time.Second, 20*time.Millisecond)
+		}
+		require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+		pids := []int{s.info(t, "part:a").PID}
+		if launched {
+			daemon, err := s.client.PID(t.Context())
+			require.NoError(t, err)
+			pids = append(pids, daemon)
+		}
+		for _, pid := range pids {
+			open, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+			require.NoError(t, err)
+			require.NotEmpty(t, open)
+			for _, fd := range open {
+				target, _ := os.Readlink(fd) // it may be closed by now
+				require.NotEqual(t, inherited.Name(), target)
+			}
+		}
+	}
+}

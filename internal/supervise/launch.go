@@ -88,6 +88,9 @@ type launched struct {
 
 // start starts the daemon.
 func start(o LaunchOptions) (*launched, error) {
+	if err := sealDescriptors(); err != nil {
+		return nil, err
+	}
 	fd, err := unix.MemfdCreate("supervisor-start", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("memory for the daemon's output: %w", err)

@@ -40,6 +40,9 @@ type Options struct {
 // ends it, SIGHUP begins it again and SIGUSR2 opens its log file again, as with
 // supervisord.
 func Run(ctx context.Context, o Options) error {
+	if err := sealDescriptors(); err != nil {
+		return err
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR2)
 	defer signal.Stop(signals)
