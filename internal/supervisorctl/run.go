@@ -58,7 +58,33 @@ type session struct {
 
 // Run executes one command line and returns the exit status.
 func Run(ctx context.Context, o Options, args []string) int {
-	s := &session{url: o.ServerURL, out: o.Stdout}
+	out := &printer{w: o.Stdout}
+	code := run(ctx, o, args, out)
+	if out.err != nil && ctx.Err() == nil {
+		fmt.Fprintln(o.Stderr, "Error:", out.err)
+		if code == exitOK {
+			code = exitGeneric // what was printed is not all
+		}
+	}
+	return code
+}
+
+// printer keeps the first error of writing.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) Write(text []byte) (int, error) {
+	n, err := p.w.Write(text)
+	if p.err == nil {
+		p.err = err
+	}
+	return n, err
+}
+
+func run(ctx context.Context, o Options, args []string, out io.Writer) int {
+	s := &session{url: o.ServerURL, out: out}
 	var options []client.Option
 	var err error
 	if s.url == "" {

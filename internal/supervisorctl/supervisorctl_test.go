@@ -430,3 +430,14 @@ func TestInterruptedPrompt(t *testing.T) {
 		t.Fatal("it waits for a line")
 	}
 }
+
+// TestFullOutput: an answer that cannot be written is no success.
+func TestFullOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	defer full.Close()
+	var errs bytes.Buffer
+	code := Run(t.Context(), Options{ServerURL: "unix:///none", Stdout: full, Stderr: &errs}, []string{"help"})
+	require.Equal(t, 1, code)
+	require.Contains(t, errs.String(), "no space left on device")
+}

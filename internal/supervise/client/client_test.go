@@ -114,7 +114,7 @@ func TestUpdateIsPatient(t *testing.T) {
 // TestUpdateRaces: somebody else may have done the same at the same time.
 func TestUpdateRaces(t *testing.T) {
 	f := &fake{answers: map[string]func([]any) (any, error){
-		"supervisor.reloadConfig":       changes([]any{"new"}, nil, []any{"gone"}),
+		"supervisor.reloadConfig":       changes([]any{"new"}, []any{"other"}, []any{"gone"}),
 		"supervisor.stopProcessGroup":   func([]any) (any, error) { return nil, NewFault(FaultBadName, "gone") },
 		"supervisor.removeProcessGroup": func([]any) (any, error) { return nil, NewFault(FaultBadName, "gone") },
 		"supervisor.addProcessGroup":    func([]any) (any, error) { return nil, NewFault(FaultAlreadyAdded, "new") },

@@ -78,7 +78,7 @@ func (c *Client) updateChanged(ctx context.Context, group string, u *Updated) er
 	if err := c.removeGroup(ctx, group); err != nil {
 		return err
 	}
-	if err := c.AddProcessGroup(ctx, group); err != nil {
+	if err := c.AddProcessGroup(ctx, group); err != nil && !IsFault(err, FaultAlreadyAdded) {
 		return fmt.Errorf("add supervisor group %s: %w", group, err)
 	}
 	u.Changed = append(u.Changed, group)
