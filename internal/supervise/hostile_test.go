@@ -456,3 +456,26 @@ func TestInheritedDescriptors(t *testing.T) {
 		}
 	}
 }
+
+// TestStateOnAFullDisk: a daemon whose state never found room is known to have run.
+func TestStateOnAFullDisk(t *testing.T) {
+	cfg := &config{socket: "/nowhere", pidFile: filepath.Join(t.TempDir(), "pid")}
+	d := newDaemon(cfg, nil, slog.New(slog.DiscardHandler), &mainLog{})
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
+	d.dirty = true
+	d.flush()
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &limit))
+	require.True(t, d.dirty)
+	left, err := readState(cfg.stateFile())
+	require.NoError(t, err)
+	require.NotNil(t, left)
+	require.Zero(t, left.Version)
+	d.flush()
+	left, err = readState(cfg.stateFile())
+	require.NoError(t, err)
+	require.Equal(t, stateVersion, left.Version)
+}

@@ -62,6 +62,7 @@ func (d *daemon) flush() {
 			d.log.Error("cannot write the state file", "file", d.cfg.stateFile(), "error", err)
 		}
 		d.behind = true
+		markUnclean(d.cfg.stateFile())
 		return
 	}
 	d.dirty, d.behind = false, false
@@ -84,6 +85,15 @@ func writeState(path string, text []byte) error {
 		return errors.Join(err, remove(temporary))
 	}
 	return os.Rename(temporary, path)
+}
+
+// markUnclean makes an empty state file if there is none, for which even a full disk
+// has room: a daemon that finds it looks for processes by their environment, while
+// without it it would start them a second time.
+func markUnclean(path string) {
+	if f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+		_ = f.Close() // nothing was written
+	}
 }
 
 func (d *daemon) snapshot() savedState {
