@@ -91,8 +91,10 @@ func TestAdoptAfterChange(t *testing.T) {
 func TestOneDaemon(t *testing.T) {
 	s := newSite(t, implementations()["embedded"])
 	s.launch(t, s)
+	begin := time.Now()
 	err := Run(t.Context(), Options{ConfigFile: s.conf})
 	require.ErrorIs(t, err, ErrAlreadyRunning)
+	require.Less(t, time.Since(begin), lockPatience/2, "it lurks to take the place of the first")
 	state, err := s.client.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, client.DaemonRunning, state)

@@ -55,11 +55,7 @@ func Launch(ctx context.Context, o LaunchOptions) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var options []client.Option
-	if cfg.username != "" {
-		options = append(options, client.WithUser(cfg.username, cfg.password))
-	}
-	c, err := client.New(cfg.socket, options...)
+	c, err := cfg.client()
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slapos/slapos-go/internal/atomicfile"
+	"github.com/slapos/slapos-go/internal/supervise/client"
 )
 
 // ErrAlreadyRunning is wrapped by the error of Run and Launch when another
@@ -66,7 +67,7 @@ func runOnce(ctx context.Context, o Options, signals <-chan os.Signal) (again bo
 	if err != nil {
 		return false, err
 	}
-	lock, err := acquire(cfg.pidFile + ".lock")
+	lock, err := acquire(ctx, cfg)
 	if err != nil {
 		return false, err
 	}
@@ -132,14 +133,15 @@ const lockPatience = 2 * time.Second
 
 // acquire takes the lock that keeps a second daemon away. It ends with the process,
 // however that ends, and is not inherited.
-func acquire(path string) (io.Closer, error) {
+func acquire(ctx context.Context, cfg *config) (io.Closer, error) {
+	path := cfg.pidFile + ".lock"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock of the supervisor: %w", err)
 	}
 	for deadline := time.Now().Add(lockPatience); ; time.Sleep(20 * time.Millisecond) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
-		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) || ctx.Err() != nil || runs(ctx, cfg) {
 			break
 		}
 	}
@@ -150,6 +152,30 @@ func acquire(path string) (io.Closer, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// runs tells whether a daemon serves the socket and is not about to end. To wait for
+// its lock would be to take its place later, when it was told to end and nobody
+// expects another.
+func runs(ctx context.Context, cfg *config) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	c, err := cfg.client()
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	state, err := c.State(ctx)
+	return err == nil && state == client.DaemonRunning
+}
+
+// client returns a client of the daemon of this configuration.
+func (c *config) client() (*client.Client, error) {
+	var options []client.Option
+	if c.username != "" {
+		options = append(options, client.WithUser(c.username, c.password))
+	}
+	return client.New(c.socket, options...)
 }
 
 // absolute makes the paths of a configuration absolute, from the directory of
