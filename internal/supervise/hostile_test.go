@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -478,4 +479,20 @@ func TestStateOnAFullDisk(t *testing.T) {
 	left, err = readState(cfg.stateFile())
 	require.NoError(t, err)
 	require.Equal(t, stateVersion, left.Version)
+}
+
+// TestLeftBehind: what a program left behind in a session of its own is not taken for
+// the program after an unclean end.
+func TestLeftBehind(t *testing.T) {
+	s := newSite(t, implementations()["embedded"])
+	s.group(t, "part", map[string]string{"a": s.script(t, "leave.sh", "setsid sleep 1000 & echo $! > "+s.dir+"/helper; sleep 0.1")})
+	s.launch(t, s)
+	require.NoError(t, s.client.StartProcess(t.Context(), "part:a", true))
+	s.becomes(t, "part:a", client.Exited)
+	helper, err := strconv.Atoi(strings.TrimSpace(content(t, s.dir+"/helper")))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, syscall.Kill(helper, syscall.SIGKILL)) }()
+	s.killDaemon(t)
+	s.launch(t, s)
+	require.Equal(t, client.Exited, s.info(t, "part:a").State)
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // procInfo identifies a process beyond its reusable number.
@@ -58,6 +60,18 @@ func parseProcStat(text []byte) (procInfo, error) {
 	return p, nil
 }
 
+// ticksPerSecond is the unit of start times: 100 on every Linux that Go supports.
+const ticksPerSecond = 100
+
+// nowTicks is the time in the unit of start times, 0 if it is not known.
+func nowTicks() uint64 {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0
+	}
+	return uint64(now.Nano()) / (1e9 / ticksPerSecond) //nolint:gosec // it begins at 0
+}
+
 // bootID identifies the current boot of the machine: process numbers of
 // another one mean nothing.
 func bootID() string {
@@ -106,8 +120,9 @@ func procUID(pid int) (int, error) {
 // returns the oldest for each group:name. Used after an unclean end only, for a
 // process that was started but not yet noted in the state file. Anybody can have
 // such an environment, so that wanted tells of each group:name the user who runs
-// it; processes of others are not looked at.
-func findSpawned(serverURL string, wanted map[string]int) (map[string]int, error) {
+// it; processes of others are not looked at. Nor are those that started before
+// since: what a program left behind, in a session of its own, has its environment.
+func findSpawned(serverURL string, wanted map[string]int, since uint64) (map[string]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -120,7 +135,7 @@ func findSpawned(serverURL string, wanted map[string]int) (map[string]int, error
 			continue
 		}
 		info, err := readProc(pid)
-		if err != nil || info.dead() || info.session != pid {
+		if err != nil || info.dead() || info.session != pid || info.ticks < since {
 			continue
 		}
 		env := procEnviron(pid)

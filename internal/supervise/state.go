@@ -24,6 +24,7 @@ const maxStateFile = 64 << 20
 type savedState struct {
 	Version int          `json:"version"`
 	Boot    string       `json:"boot"`
+	Ticks   uint64       `json:"ticks,omitempty"` // when this was noted, in clock ticks since boot
 	Groups  []savedGroup `json:"groups"`
 }
 
@@ -97,7 +98,7 @@ func markUnclean(path string) {
 }
 
 func (d *daemon) snapshot() savedState {
-	s := savedState{Version: stateVersion, Boot: bootID()}
+	s := savedState{Version: stateVersion, Boot: bootID(), Ticks: nowTicks()}
 	for _, g := range d.sorted() {
 		saved := savedGroup{Config: g.config, Processes: map[string]savedProcess{}}
 		for _, p := range g.processes {
@@ -168,7 +169,7 @@ func (d *daemon) begin(left *savedState) error {
 		}
 	}
 	if left != nil {
-		return d.adoptUnnoted()
+		return d.adoptUnnoted(left.Ticks)
 	}
 	return nil
 }
@@ -220,15 +221,15 @@ func (p *process) recallLogs(saved [2]logConfig) {
 }
 
 // adoptUnnoted adopts processes that the earlier daemon had started but not
-// yet noted when it ended.
-func (d *daemon) adoptUnnoted() error {
+// yet noted when it ended: none from before the last note, in clock ticks.
+func (d *daemon) adoptUnnoted(noted uint64) error {
 	users := map[string]int{}
 	for _, g := range d.groups {
 		for _, p := range g.processes {
 			users[g.config.Name+":"+p.config.Name] = p.uid()
 		}
 	}
-	found, err := findSpawned(d.cfg.serverURL(), users)
+	found, err := findSpawned(d.cfg.serverURL(), users, noted)
 	if err != nil {
 		return err
 	}
