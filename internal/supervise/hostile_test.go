@@ -496,3 +496,24 @@ func TestLeftBehind(t *testing.T) {
 	s.launch(t, s)
 	require.Equal(t, client.Exited, s.info(t, "part:a").State)
 }
+
+// TestLinkedLog: the log of a partition that its user made a link to somebody else's
+// file is not read for anybody.
+func TestLinkedLog(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("without root there is one user only")
+	}
+	s := newSite(t, implementations()["embedded"])
+	secret := filepath.Join(s.dir, "secret")
+	require.NoError(t, os.WriteFile(secret, []byte("secret"), 0o600))
+	require.NoError(t, os.Symlink(secret, s.dir+"/link.log"))
+	s.program(t, "a", "command=/bin/true", "autostart=false", "user=65534", "redirect_stderr=true", "stdout_logfile="+s.dir+"/link.log")
+	s.launch(t, s)
+	_, err := s.client.ReadProcessLog(t.Context(), "a", client.Stdout, 0, 0)
+	require.True(t, client.IsFault(err, client.FaultFailed), "%v", err)
+	tail, err := s.client.TailProcessLog(t.Context(), "a", client.Stdout, 0, 100)
+	require.NoError(t, err)
+	require.Empty(t, tail.Text)
+	_, err = s.client.FollowProcessLog(t.Context(), "a", client.Stdout)
+	require.Error(t, err)
+}

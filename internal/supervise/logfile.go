@@ -156,11 +156,11 @@ const maxLogRead = 16 << 20
 
 // readLog returns length bytes of a file from offset. A negative offset counts
 // from the end, and length must be 0 then; length 0 means the rest.
-func readLog(path string, offset, length int64) (string, error) {
+func readLog(log source, offset, length int64) (string, error) {
 	if length < 0 || offset < 0 && length != 0 {
 		return "", errBadArguments
 	}
-	f, err := openRegular(path)
+	f, err := openRegular(log)
 	if err != nil {
 		return "", err
 	}
@@ -180,8 +180,8 @@ func readLog(path string, offset, length int64) (string, error) {
 
 // tailLog returns at most length bytes of a file from offset on, or, if more
 // than that was written since, its end; with the size of the file and whether some was skipped.
-func tailLog(path string, offset, length int64) (text string, size int64, overflow bool) {
-	f, err := openRegular(path)
+func tailLog(log source, offset, length int64) (text string, size int64, overflow bool) {
+	f, err := openRegular(log)
 	if err != nil {
 		return "", offset, false
 	}
@@ -214,13 +214,24 @@ func tailWindow(size, offset, length int64) (from, count int64, overflow bool) {
 	return max(0, offset), max(0, length), overflow
 }
 
-func openRegular(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+// source is a log file that is read. Where another user may own its directory
+// (untrusted), a link is not followed: it may lead to what that user cannot read.
+type source struct {
+	path      string
+	untrusted bool
+}
+
+func openRegular(log source) (*os.File, error) {
+	flags := os.O_RDONLY | unix.O_NONBLOCK
+	if log.untrusted {
+		flags |= unix.O_NOFOLLOW
+	}
+	f, err := os.OpenFile(log.path, flags, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errReadFailed, err)
 	}
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, errNotRegular), errReadFailed, err, f.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", log.path, errNotRegular), errReadFailed, err, f.Close())
 	}
 	return f, nil
 }

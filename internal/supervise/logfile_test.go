@@ -80,7 +80,7 @@ func TestHostileLogs(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		_, err := openLog(fifo, true)
-		_, readErr := readLog(fifo, 0, 0)
+		_, readErr := readLog(source{path: fifo}, 0, 0)
 		if err == nil || readErr == nil {
 			err = nil
 		}
@@ -114,11 +114,11 @@ func TestReadLog(t *testing.T) {
 		{-3, 0, "789", nil}, {-100, 0, "0123456789", nil}, {-3, 1, "", errBadArguments}, {0, -1, "", errBadArguments},
 	}
 	for _, test := range tests {
-		got, err := readLog(path, test.offset, test.length)
+		got, err := readLog(source{path: path}, test.offset, test.length)
 		require.ErrorIs(t, err, test.err)
 		require.Equal(t, test.want, got, "%+v", test)
 	}
-	_, err := readLog(path+".none", 0, 0)
+	_, err := readLog(source{path: path + ".none"}, 0, 0)
 	require.ErrorIs(t, err, errReadFailed)
 }
 
@@ -133,12 +133,12 @@ func TestTailLog(t *testing.T) {
 		{0, 4, "6789", true}, {0, 100, "0123456789", false}, {10, 4, "", false}, {7, 3, "789", false}, {0, 0, "", true}, {0, -5, "", true},
 	}
 	for _, test := range tests {
-		text, size, overflow := tailLog(path, test.offset, test.length)
+		text, size, overflow := tailLog(source{path: path}, test.offset, test.length)
 		require.EqualValues(t, 10, size)
 		require.Equal(t, test.want, text, "%+v", test)
 		require.Equal(t, test.overflow, overflow, "%+v", test)
 	}
-	text, size, overflow := tailLog(path+".none", 3, 4)
+	text, size, overflow := tailLog(source{path: path + ".none"}, 3, 4)
 	require.Equal(t, "", text)
 	require.EqualValues(t, 3, size)
 	require.False(t, overflow)

@@ -267,7 +267,7 @@ func (r *rpc) removeGroup(_ context.Context, name string) (v any, err error) {
 }
 
 func (r *rpc) readMainLog(offset, length int64) (any, error) {
-	return logText(r.daemon.cfg.logFile, offset, length)
+	return logText(source{path: r.daemon.cfg.logFile}, offset, length)
 }
 
 func (r *rpc) clearMainLog() (any, error) {
@@ -281,11 +281,11 @@ func (r *rpc) clearMainLog() (any, error) {
 }
 
 // logText is readLog with the faults of the interface.
-func logText(path string, offset, length int64) (any, error) {
-	if _, err := os.Stat(path); path == "" || errors.Is(err, fs.ErrNotExist) {
-		return nil, client.NewFault(client.FaultNoFile, path)
+func logText(log source, offset, length int64) (any, error) {
+	if _, err := os.Stat(log.path); log.path == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil, client.NewFault(client.FaultNoFile, log.path)
 	}
-	text, err := readLog(path, offset, length)
+	text, err := readLog(log, offset, length)
 	switch {
 	case errors.Is(err, errBadArguments):
 		return nil, client.NewFault(client.FaultBadArguments, "")

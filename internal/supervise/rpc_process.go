@@ -286,33 +286,33 @@ func (r *rpc) signalEach(ctx context.Context, groups func() ([]*group, error), s
 }
 
 func (r *rpc) readLog(spec string, stream int, offset, length int64) (any, error) {
-	path, err := r.logPath(spec, stream)
+	log, err := r.logSource(spec, stream)
 	if err != nil {
 		return nil, err
 	}
-	return logText(path, offset, length)
+	return logText(log, offset, length)
 }
 
 func (r *rpc) tailLog(spec string, stream int, offset, length int64) (any, error) {
-	path, err := r.logPath(spec, stream)
+	log, err := r.logSource(spec, stream)
 	if err != nil {
 		return nil, err
 	}
-	if path == "" {
+	if log.path == "" {
 		return []any{"", 0, false}, nil
 	}
-	text, size, overflow := tailLog(path, offset, length)
+	text, size, overflow := tailLog(log, offset, length)
 	return []any{text, int(size), overflow}, nil
 }
 
-func (r *rpc) logPath(spec string, stream int) (path string, err error) {
+func (r *rpc) logSource(spec string, stream int) (log source, err error) {
 	r.daemon.locked(func() {
 		var p *process
 		if p, err = r.daemon.process(spec); err == nil {
-			path = p.logFile(stream)
+			log = p.logSource(stream)
 		}
 	})
-	return path, err
+	return log, err
 }
 
 func (r *rpc) clearLogs(_ context.Context, spec string) (v any, err error) {

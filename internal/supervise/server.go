@@ -84,7 +84,7 @@ func newServer(d *daemon, l net.Listener) *server {
 	mux.HandleFunc("GET /logtail/{name}", func(w http.ResponseWriter, r *http.Request) { s.logTail(w, r, 0) })
 	mux.HandleFunc("GET /logtail/{name}/stderr", func(w http.ResponseWriter, r *http.Request) { s.logTail(w, r, 1) })
 	mux.HandleFunc("GET /logtail/{name}/stdout", func(w http.ResponseWriter, r *http.Request) { s.logTail(w, r, 0) })
-	mux.HandleFunc("GET /mainlogtail", func(w http.ResponseWriter, r *http.Request) { s.follow(w, r, d.cfg.logFile) })
+	mux.HandleFunc("GET /mainlogtail", func(w http.ResponseWriter, r *http.Request) { s.follow(w, r, source{path: d.cfg.logFile}) })
 	s.http = &http.Server{Handler: s.authenticated(mux), ReadHeaderTimeout: 30 * time.Second}
 	return s
 }
@@ -137,20 +137,20 @@ func equal(a, b string) bool {
 
 // logTail follows the output of a process.
 func (s *server) logTail(w http.ResponseWriter, r *http.Request, stream int) {
-	var file string
+	var log source
 	var known bool
 	s.daemon.locked(func() {
 		if p := s.daemon.lookUp(r.PathValue("name")); p != nil {
-			file, known = p.logFile(stream), true
+			log, known = p.logSource(stream), true
 		}
 	})
 	switch {
 	case !known:
 		http.Error(w, "no such process", http.StatusNotFound)
-	case file == "":
+	case log.path == "":
 		http.Error(w, "the process has no such log", http.StatusGone)
 	default:
-		s.follow(w, r, file)
+		s.follow(w, r, log)
 	}
 }
 
@@ -161,8 +161,8 @@ const (
 
 // follow sends the end of a file and then what is appended, until the client
 // goes away or the daemon ends. A file that was emptied is read from its beginning.
-func (s *server) follow(w http.ResponseWriter, r *http.Request, path string) {
-	f, err := openRegular(path)
+func (s *server) follow(w http.ResponseWriter, r *http.Request, log source) {
+	f, err := openRegular(log)
 	if err != nil {
 		http.Error(w, "the log cannot be read", http.StatusGone)
 		return
@@ -222,6 +222,11 @@ func (d *daemon) lookUp(spec string) *process {
 // logFile is the log of stdout (0) or stderr (1), empty if there is none.
 func (p *process) logFile(stream int) string {
 	return p.logs[stream].File
+}
+
+// logSource is logFile, to be read.
+func (p *process) logSource(stream int) source {
+	return source{path: p.logFile(stream), untrusted: p.untrusted()}
 }
 
 // stateOf is the answer of getState.
