@@ -412,3 +412,15 @@ func TestUnreadOutput(t *testing.T) {
 	s.shutdown(t)
 	require.NoError(t, cmd.Wait())
 }
+
+// TestLaunchLeavesNoZombie: a program that goes on does not keep a daemon that ended.
+func TestLaunchLeavesNoZombie(t *testing.T) {
+	for name, launch := range implementations() {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, launch)
+			s.launch(t, s)
+			s.shutdown(t)
+			require.Eventually(t, func() bool { return len(zombiesOf(os.Getpid())) == 0 }, 10*time.Second, 10*time.Millisecond)
+		})
+	}
+}

@@ -66,6 +66,9 @@ func Launch(ctx context.Context, o LaunchOptions) error {
 	}
 	defer l.output.Close()
 	err = l.wait(ctx, c)
+	if !l.ended {
+		go l.reap()
+	}
 	if err = errors.Join(err, l.deafen()); err != nil {
 		return fmt.Errorf("launch %s: %w", strings.Join(o.Command, " "), err)
 	}
@@ -101,7 +104,7 @@ func start(o LaunchOptions) (*launched, error) {
 		return nil, errors.Join(err, output.Close())
 	}
 	l := &launched{pid: cmd.Process.Pid, output: output}
-	// Waited for below as long as that matters, and not at all afterwards.
+	// Waited for below.
 	if err := cmd.Process.Release(); err != nil {
 		return nil, errors.Join(err, output.Close())
 	}
@@ -162,6 +165,16 @@ func (l *launched) deafen() error {
 		return fmt.Errorf("memory for the daemon's output: %w", err)
 	}
 	return nil
+}
+
+// reap waits for the end of the daemon, or of the process that it left when it
+// detached: in a program that lives longer it would stay as a zombie.
+func (l *launched) reap() {
+	for {
+		if _, err := unix.Wait4(l.pid, nil, 0, nil); !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
 }
 
 // ExitAlreadyRunning is the exit status with which a program that calls Run
