@@ -42,6 +42,7 @@ func (a *app) supervisord(ctx context.Context, from *cfgOption, foreground bool)
 	if !foreground {
 		return node.EnsureSupervisor(ctx)
 	}
+	outliveReaders()
 	if err := node.WriteSupervisorConf(ctx); err != nil {
 		return err
 	}
