@@ -66,7 +66,7 @@ func (b *programBuilder) Software(ctx context.Context, j SoftwareJob) error {
 		return err
 	}
 	defer dir.Close()
-	if err := b.fetch(ctx, j, dir); err != nil {
+	if err := b.fetch(ctx, j, dir, owner); err != nil {
 		return err
 	}
 	build := filepath.Join(j.Directory, programBuild)

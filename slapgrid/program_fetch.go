@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
 	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 	"github.com/slapos/slapos-go/slapgrid/internal/unpack"
 )
@@ -65,7 +67,7 @@ func parseSource(releaseURL string) (programSource, error) {
 
 // fetch fills the directory of a release with its content. It starts from
 // nothing each time: what an interrupted fetch left is thrown away.
-func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, dir *confined.Dir) error {
+func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, dir *confined.Dir, owner child.User) error {
 	fail := func(err error) error { return fmt.Errorf("software release %s: %w", j.URL, err) }
 	source, err := parseSource(j.URL)
 	if err != nil {
@@ -77,7 +79,7 @@ func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, dir *confined
 	if err := dir.Mkdir(stagingName, 0o700); err != nil {
 		return fail(err)
 	}
-	content, err := b.stage(ctx, dir, source)
+	content, err := b.stage(ctx, dir, source, owner)
 	if err == nil {
 		err = install(dir, content)
 	}
@@ -88,8 +90,9 @@ func (b *programBuilder) fetch(ctx context.Context, j SoftwareJob, dir *confined
 }
 
 // stage puts the content of a release into the staging directory and returns
-// where in there.
-func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source programSource) (string, error) {
+// where in there. What is on the disk is read with the rights of the software
+// user: whoever asks for releases must not get what is root's.
+func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source programSource, owner child.User) (string, error) {
 	const archiveName, contentName = stagingName + "/archive", stagingName + "/content"
 	if err := dir.Mkdir(contentName, 0o700); err != nil {
 		return "", err
@@ -100,7 +103,11 @@ func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source pr
 	}
 	defer content.Close()
 	if source.local != "" {
-		info, err := os.Stat(source.local)
+		var info fs.FileInfo
+		err := owner.OnFiles(func() (err error) {
+			info, err = os.Stat(source.local)
+			return err
+		})
 		if err != nil {
 			return "", err
 		}
@@ -108,7 +115,7 @@ func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source pr
 			if source.sum != "" {
 				return "", errors.New("a directory has no checksum")
 			}
-			return contentName, unpack.CopyTree(ctx, content, source.local)
+			return contentName, unpack.CopyTree(ctx, content, source.local, owner.OnFiles)
 		}
 		if !unpack.Supported(source.local) {
 			return "", errors.New("neither a directory nor a .tar.gz, .tgz or .zip archive")
@@ -119,7 +126,7 @@ func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source pr
 		return "", err
 	}
 	defer archive.Close()
-	if err := b.copyArchive(ctx, archive, source); err != nil {
+	if err := b.copyArchive(ctx, archive, source, owner); err != nil {
 		return "", err
 	}
 	name := source.local
@@ -132,13 +139,16 @@ func (b *programBuilder) stage(ctx context.Context, dir *confined.Dir, source pr
 
 // copyArchive copies an archive to a file of the agent's, where nobody can
 // change it between its verification and its unpacking.
-func (b *programBuilder) copyArchive(ctx context.Context, archive *os.File, source programSource) error {
+func (b *programBuilder) copyArchive(ctx context.Context, archive *os.File, source programSource, owner child.User) error {
 	var body io.ReadCloser
 	var err error
 	if source.remote != nil {
 		body, err = b.download(ctx, source)
 	} else {
-		body, err = openLocal(source.local)
+		err = owner.OnFiles(func() (err error) {
+			body, err = openLocal(source.local)
+			return err
+		})
 	}
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package unpack
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,10 +10,32 @@ import (
 )
 
 // CopyTree copies a directory into an empty one, with the limits and refusals
-// of archives.
-func CopyTree(ctx context.Context, root *os.Root, source string) error {
+// of archives. The source is read inside as, which may lend less rights than the
+// caller has; it has to run the function that it is given, once.
+func CopyTree(ctx context.Context, root *os.Root, source string, as func(func() error) error) error {
 	w := newWriter(ctx, root)
-	err := filepath.WalkDir(source, func(path string, d fs.DirEntry, err error) error {
+	entries, written, done := make(chan entry), make(chan error), make(chan error, 1)
+	go func() {
+		defer close(entries)
+		done <- as(func() error {
+			return walk(source, func(e entry) error {
+				entries <- e
+				return <-written
+			})
+		})
+	}()
+	for e := range entries {
+		written <- w.add(e)
+	}
+	if err := <-done; err != nil {
+		return err
+	}
+	return w.checkLinks("")
+}
+
+// walk gives out what is in a directory.
+func walk(source string, give func(entry) error) error {
+	return filepath.WalkDir(source, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -20,32 +43,31 @@ func CopyTree(ctx context.Context, root *os.Root, source string) error {
 		if err != nil {
 			return err
 		}
-		return w.copyEntry(path, filepath.ToSlash(name))
+		e, err := readEntry(path, filepath.ToSlash(name))
+		if err != nil {
+			return err
+		}
+		if body, ok := e.body.(io.Closer); ok {
+			defer body.Close()
+		}
+		return give(e)
 	})
-	if err != nil {
-		return err
-	}
-	return w.checkLinks("")
 }
 
-func (w *writer) copyEntry(path, name string) error {
+func readEntry(path, name string) (entry, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return err
+		return entry{}, err
 	}
 	e := entry{name: name, mode: info.Mode(), size: info.Size()}
 	switch {
 	case info.Mode().Type() == fs.ModeSymlink:
-		if e.target, err = os.Readlink(path); err != nil {
-			return err
-		}
+		e.target, err = os.Readlink(path)
 	case info.Mode().IsRegular():
-		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-		if err != nil {
-			return err
+		var f *os.File
+		if f, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0); err == nil {
+			e.body = f
 		}
-		defer f.Close()
-		e.body = f
 	}
-	return w.add(e)
+	return e, err
 }

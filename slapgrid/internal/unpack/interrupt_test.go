@@ -60,7 +60,7 @@ func TestInterruptedUnpacking(t *testing.T) {
 				source := t.TempDir()
 				require.NoError(t, os.WriteFile(filepath.Join(source, "big"), nil, 0o600))
 				require.NoError(t, os.Truncate(filepath.Join(source, "big"), 256<<20))
-				return CopyTree(ctx, root, source)
+				return CopyTree(ctx, root, source, func(f func() error) error { return f() })
 			}
 			if name != "directory" {
 				f := bomb(t, name)
