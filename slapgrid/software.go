@@ -48,8 +48,10 @@ func (n *Node) Software(ctx context.Context, o SoftwareOptions) (*Report, error)
 		return nil, err
 	}
 	releases = n.distinctReleases(ctx, releases)
+	holders := directoryHolders(releases)
 	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, releases, nil, func(ctx context.Context, s *slap.SoftwareRelease) Outcome {
 		r := &release{node: n, slap: s, url: s.URI(), dir: n.releaseDirectory(s.URI()), options: o}
+		r.holder = holders[releaseKey(r.url)]
 		r.log = n.log.With("software", r.url)
 		return r.job(ctx)
 	})}
@@ -72,6 +74,18 @@ func (n *Node) distinctReleases(ctx context.Context, all []*slap.SoftwareRelease
 		}
 		return again
 	})
+}
+
+// directoryHolders tells, by the names of directories, which release has each.
+// Texts with one md5 can be made at will: the first keeps the directory.
+func directoryHolders(releases []*slap.SoftwareRelease) map[string]string {
+	holders := map[string]string{}
+	for _, s := range releases {
+		if key := releaseKey(s.URI()); holders[key] == "" {
+			holders[key] = s.URI()
+		}
+	}
+	return holders
 }
 
 // job does what the master wants with one release and tells it if that fails.
@@ -104,6 +118,9 @@ func (r *release) process(ctx context.Context) (Action, error) {
 	if err := checkReleaseURL(r.url); err != nil {
 		return ActionSkipped, err
 	}
+	if r.holder != r.url {
+		return ActionSkipped, fmt.Errorf("software release %s has the same directory %s as %s, which comes first", r.url, r.dir, r.holder)
+	}
 	if err := r.node.checkAlone(r.dir); err != nil {
 		return ActionSkipped, err
 	}
@@ -117,7 +134,7 @@ func (r *release) process(ctx context.Context) (Action, error) {
 		}
 		steps = []releaseStep{
 			reportBuilding{}, checkReleaseSpace{}, checkForcedCache{}, makeReleaseDirectory{},
-			buildRelease{}, reportAvailable{}, markCompleted{},
+			unmarkCompleted{}, buildRelease{}, reportAvailable{}, markCompleted{},
 		}
 	case slap.StateDestroyed:
 		action = ActionRemoved
@@ -208,6 +225,21 @@ func (markCompleted) run(_ context.Context, r *release) error {
 	}
 	defer dir.Close()
 	return dir.Write(completedFile, []byte(when), 0o644, false)
+}
+
+// unmarkCompleted makes a release that is built again count as not built until
+// that is done: a build that fails or is killed is tried again by the next pass.
+type unmarkCompleted struct{}
+
+func (unmarkCompleted) name() string { return "unmark as completed" }
+
+func (unmarkCompleted) run(_ context.Context, r *release) error {
+	dir, _, err := openRelease(r.dir)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.RemoveTree(completedFile)
 }
 
 // removeRelease removes the release from the disk.

@@ -15,7 +15,9 @@ type release struct {
 	slap     *slap.SoftwareRelease
 	log      *slog.Logger
 	url, dir string
-	options  SoftwareOptions
+	// holder is the release that the directory is for, usually this one.
+	holder  string
+	options SoftwareOptions
 }
 
 // releaseStep is one thing that is done to a release; see [partitionStep].
