@@ -21,7 +21,7 @@ const day = 86400 // seconds
 // waitsForProcesses tells whether a process that the partition wants to see
 // ended before its destruction still runs.
 func (p *partition) waitsForProcesses(ctx context.Context) (bool, error) {
-	data, err := p.files.Read(waitListFile)
+	data, err := p.readOwn(waitListFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -64,11 +64,7 @@ func (p *partition) retentionOver(ctx context.Context) (bool, error) {
 // partition's user put there does not count: the user cannot keep a partition
 // from its destruction.
 func (p *partition) readNumber(ctx context.Context, name string) (value float64, found bool, err error) {
-	owner, err := child.Owner(p.node.cfg.SoftwareRoot)
-	if err != nil {
-		return 0, false, err
-	}
-	data, err := p.files.ReadOf(name, owner.UID)
+	data, err := p.readOwn(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, false, nil
 	}
@@ -81,6 +77,16 @@ func (p *partition) readNumber(ctx context.Context, name string) (value float64,
 		return 0, false, fmt.Errorf("%s: %w (remove the file to go on without it)", filepath.Join(p.dir, name), err)
 	}
 	return value, true, nil
+}
+
+// readOwn reads a file that only the agent writes; fs.ErrPermission tells that it
+// is somebody else's.
+func (p *partition) readOwn(name string) ([]byte, error) {
+	owner, err := child.Owner(p.node.cfg.SoftwareRoot)
+	if err != nil {
+		return nil, err
+	}
+	return p.files.ReadOf(name, owner.UID)
 }
 
 // wipe runs the partition's own destruction program and removes all it has:
@@ -104,6 +110,13 @@ func (p *partition) wipe(ctx context.Context) error {
 		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
 	}
 	if err := p.files.Empty(nil); err != nil {
+		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
+	}
+	names, err := p.files.Names(".")
+	if err == nil && len(names) > 0 {
+		err = errors.New("something still writes there: end the processes of its user")
+	}
+	if err != nil {
 		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
 	}
 	return p.removeGroups(ctx)
@@ -148,9 +161,6 @@ func (p *partition) wipeStorage() error {
 	}
 	defer storage.Close()
 	for _, name := range names {
-		if err := p.files.RemoveTree("DATA/" + name); err != nil {
-			return err
-		}
 		inside, err := storage.Names(name + "/" + p.id)
 		if err != nil {
 			return err
@@ -159,6 +169,10 @@ func (p *partition) wipeStorage() error {
 			if err := storage.RemoveTree(name + "/" + p.id + "/" + entry); err != nil {
 				return err
 			}
+		}
+		// Last: the link tells where to go on, should this be interrupted.
+		if err := p.files.RemoveTree("DATA/" + name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,7 +38,8 @@ func (p *partition) checkUpToDate(force bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	data, err := p.files.Read(timestampFile)
+	// Whoever writes that file decides whether the partition is processed.
+	data, err := p.readOwn(timestampFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
