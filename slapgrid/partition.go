@@ -99,6 +99,7 @@ func (p *partition) open() (err error) {
 func (p *partition) close() {
 	if p.files != nil {
 		_ = p.files.Close() // only a directory handle
+		p.files = nil
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/slapos/slapos-go/slap"
-	"github.com/slapos/slapos-go/slapgrid/internal/confined"
 	"github.com/slapos/slapos-go/tio"
 )
 
@@ -20,9 +19,8 @@ type usageJob struct {
 	// movements are what the partition consumed, files where it said so.
 	movements []tio.Movement
 	files     []usageFile
-	open      []*confined.Dir
-	// unsent tells that the usage did not get to the master: the partition is
-	// not destroyed in this run.
+	// unsent tells that usage did not get to the master: the partition is not
+	// destroyed in this run.
 	unsent bool
 	err    error
 }
@@ -53,8 +51,9 @@ func (n *Node) Usage(ctx context.Context, _ UsageOptions) (*Report, error) {
 			report.Outcomes[i] = *done
 			continue
 		}
+		// A node may have more partitions than a process can have files open.
+		p.close()
 		jobs[i] = &usageJob{p: p}
-		defer jobs[i].close()
 	}
 	n.collectUsage(ctx, jobs)
 	n.sendNodeUsage(ctx)
@@ -81,14 +80,28 @@ func (n *Node) collectUsage(ctx context.Context, jobs []*usageJob) {
 		if j == nil {
 			return Outcome{}
 		}
-		if j.err = j.p.owner.Resolve(); j.err == nil {
-			j.err = j.runPrograms(ctx)
-		}
-		if err := j.collect(ctx); err != nil {
-			j.p.log.ErrorContext(ctx, fmt.Sprintf("Cannot run usage script(s) for '%s':", j.p.id), "error", err)
+		if err := j.gather(ctx); err != nil {
+			j.p.log.ErrorContext(ctx, err.Error())
+			j.p.reportError(ctx, err)
+			j.err = errors.Join(j.err, err)
 		}
 		return Outcome{}
 	})
+}
+
+// gather runs the report programs of the partition and reads what there is. A
+// program that fails is told on its own.
+func (j *usageJob) gather(ctx context.Context) error {
+	if err := j.p.open(); err != nil {
+		j.unsent = true
+		return err
+	}
+	defer j.p.close()
+	err := j.p.owner.Resolve()
+	if err == nil {
+		j.err = j.runPrograms(ctx)
+	}
+	return errors.Join(err, j.collect(ctx))
 }
 
 // sendUsage sends the usage of all partitions as one journal. The partitions'
@@ -111,7 +124,7 @@ func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
 			continue
 		}
 		for _, f := range j.files {
-			if err := f.dir.Delete(f.name); err != nil {
+			if err := f.remove(); err != nil {
 				j.p.log.ErrorContext(ctx, "cannot remove a usage report that was sent", "file", f.name, "error", err)
 			}
 		}
@@ -135,6 +148,10 @@ func (j *usageJob) finish(ctx context.Context) Outcome {
 // way, and tells the master.
 func (j *usageJob) destroy(ctx context.Context) (Action, error) {
 	p := j.p
+	if err := p.open(); err != nil {
+		return ActionKept, err
+	}
+	defer p.close()
 	if err := p.owner.Resolve(); err != nil {
 		return ActionKept, err
 	}

@@ -51,16 +51,22 @@ func (d *Dir) Sub(name string, owner Owner) (*Dir, error) {
 // Read returns the content of a regular file, refusing one larger than
 // [MaxFile].
 func (d *Dir) Read(name string) ([]byte, error) {
+	data, _, err := d.ReadInfo(name)
+	return data, err
+}
+
+// ReadInfo is Read that also tells which file it was, for [Dir.DeleteSame].
+func (d *Dir) ReadInfo(name string) ([]byte, fs.FileInfo, error) {
 	f, info, err := d.openRegular(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	data, err := readAll(f, info.Size())
 	if err == nil && len(data) > MaxFile {
 		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d bytes", MaxFile)}
 	}
-	return data, err
+	return data, info, err
 }
 
 // ReadOf is Read for a file that the owner of the directory must not have
@@ -296,6 +302,22 @@ func (d *Dir) Delete(name string) error {
 		return err
 	}
 	return nil
+}
+
+// DeleteSame removes a file that is still the one that was read; one that was
+// written since stays.
+func (d *Dir) DeleteSame(name string, read fs.FileInfo) error {
+	info, err := d.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, read) || info.Size() != read.Size() || !info.ModTime().Equal(read.ModTime()) {
+		return nil
+	}
+	return d.Delete(name)
 }
 
 func (d *Dir) give(f *os.File) error {
