@@ -1,7 +1,6 @@
 package slapgrid
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -36,17 +35,18 @@ func (fetchCertificate) run(ctx context.Context, p *partition) error {
 
 // storeSecret writes a file that only the partition's user may read.
 func (p *partition) storeSecret(ctx context.Context, path, kind, content string) error {
-	old, err := os.ReadFile(path)
-	switch {
-	case err == nil && bytes.Equal(old, []byte(content)):
-		return p.giveSecret(path)
-	case err == nil:
-		p.log.InfoContext(ctx, fmt.Sprintf("Changed %s content. Updating '%s'", kind, path))
-	default:
-		p.log.InfoContext(ctx, fmt.Sprintf("Missing %s file. Creating '%s'", kind, path))
+	told := fmt.Sprintf("Changed %s content. Updating '%s'", kind, path)
+	if !exists(path) {
+		told = fmt.Sprintf("Missing %s file. Creating '%s'", kind, path)
 	}
-	if err := atomicfile.Write(path, []byte(content), 0o400); err != nil {
+	// The file belongs to a user who may have made it as large as the disk: it is
+	// read only if it has the right size.
+	changed, err := atomicfile.WriteIfChanged(path, []byte(content), 0o400)
+	if err != nil {
 		return err
+	}
+	if changed {
+		p.log.InfoContext(ctx, told)
 	}
 	return p.giveSecret(path)
 }
