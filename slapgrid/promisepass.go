@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/slapos/slapos-go/slap"
+	"github.com/slapos/slapos-go/slapgrid/internal/child"
 )
 
 // PromiseOptions tune [Node.Promises].
@@ -18,6 +19,9 @@ type PromiseOptions struct {
 // partitions are in the report, each as a *PromiseError.
 func (n *Node) Promises(ctx context.Context, o PromiseOptions) (*Report, error) {
 	n.log.InfoContext(ctx, "Processing promises...")
+	if err := child.SealDescriptors(); err != nil {
+		return nil, err
+	}
 	if err := n.endSurvivors(ctx); err != nil {
 		return nil, err
 	}
