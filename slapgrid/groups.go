@@ -109,7 +109,9 @@ func (p *partition) removeGroups(ctx context.Context) error {
 		return err
 	}
 	if err := p.node.supervisor.Update(ctx); err != nil {
-		if removed {
+		// Without a daemon nothing runs. One that cannot be told may still run what
+		// an agent that was killed took away from the files.
+		if removed || !isRefusal(err) {
 			return err
 		}
 		p.log.DebugContext(ctx, "no supervisor to stop the partition in", "error", err)
@@ -122,7 +124,7 @@ func (p *partition) removeGroups(ctx context.Context) error {
 }
 
 // removeGroupFiles removes the files of all groups of the partition but one.
-// Partition part1 never touches those of part1a.
+// Partition part1 never touches those of part1a, nor of a partition part1-a.
 func (p *partition) removeGroupFiles(except string) (removed bool, err error) {
 	dir := filepath.Dir(p.node.groupConf(p.id))
 	entries, err := os.ReadDir(dir)
@@ -132,7 +134,7 @@ func (p *partition) removeGroupFiles(except string) (removed bool, err error) {
 	for _, entry := range entries {
 		group, isConf := strings.CutSuffix(entry.Name(), ".conf")
 		mine := group == p.id || strings.HasPrefix(group, p.id+"-")
-		if !isConf || !mine || group == except {
+		if !isConf || !mine || group == except || group != p.id && exists(p.node.supervisorPath(group)) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
