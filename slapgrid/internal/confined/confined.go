@@ -183,9 +183,10 @@ func (d *Dir) Write(name string, data []byte, perm fs.FileMode, owned bool) erro
 	return err
 }
 
-// Append opens a regular file at its end, making it if needed.
+// Append opens a regular file at its end, making it if needed. A link is refused,
+// even one to a file inside, which may be the agent's and not the owner's to write.
 func (d *Dir) Append(name string, perm fs.FileMode, owned bool) (*os.File, error) {
-	f, err := d.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, perm)
+	f, err := d.openNoFollow(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, perm)
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +204,28 @@ func (d *Dir) Append(name string, perm fs.FileMode, owned bool) (*os.File, error
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// openNoFollow opens a file that is no link; links on the way to it are followed.
+func (d *Dir) openNoFollow(name string, flag int, perm fs.FileMode) (*os.File, error) {
+	parent, err := d.OpenFile(path.Dir(name), os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer parent.Close()
+	whole := path.Join(d.Name(), name)
+	for {
+		fd, err := syscall.Openat(int(parent.Fd()), path.Base(name), flag|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, uint32(perm.Perm()))
+		switch {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.ELOOP):
+			return nil, &fs.PathError{Op: "open", Path: whole, Err: errors.New("is a link: remove it")}
+		case err != nil:
+			return nil, &fs.PathError{Op: "open", Path: whole, Err: err}
+		}
+		return os.NewFile(uintptr(fd), whole), nil
+	}
 }
 
 // MakeDir makes one directory of the owner's if it is absent.
