@@ -20,7 +20,8 @@ type program struct {
 }
 
 // programs lists what a partition runs: the names of etc/run, then those of
-// etc/service, which the watchdog looks after.
+// etc/service, which the watchdog looks after. Of two with one name, as the
+// supervisor cannot have them, it is the latter that runs.
 func (p *partition) programs() ([]program, error) {
 	var all []program
 	for _, kind := range []struct{ dir, suffix string }{{"etc/run", ""}, {"etc/service", "-on-watch"}} {
@@ -38,7 +39,21 @@ func (p *partition) programs() ([]program, error) {
 			})
 		}
 	}
-	return all, nil
+	return p.withoutTwins(all), nil
+}
+
+func (p *partition) withoutTwins(all []program) []program {
+	last := map[string]string{}
+	for _, prog := range all {
+		last[prog.name] = prog.command
+	}
+	return slices.DeleteFunc(all, func(prog program) bool {
+		twin := last[prog.name]
+		if twin != prog.command {
+			p.log.Warn("a program is not run because of another one with its name", "program", prog.command, "other", twin)
+		}
+		return twin != prog.command
+	})
 }
 
 // groupSections is the content of the file that tells the supervisor about

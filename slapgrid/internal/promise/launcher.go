@@ -76,7 +76,12 @@ type entry struct {
 	plugin bool
 }
 
-func (e entry) title() string { return strings.TrimSuffix(e.name, filepath.Ext(e.name)) }
+// title is the name without its last extension; dots that a name begins with make
+// none.
+func (e entry) title() string {
+	dots := len(e.name) - len(strings.TrimLeft(e.name, "."))
+	return e.name[:dots] + strings.TrimSuffix(e.name[dots:], filepath.Ext(e.name[dots:]))
+}
 
 // Run checks every promise that is due, plugins first, by name. It returns the
 // first that fails, or nil. The error is about the launcher itself.
