@@ -21,6 +21,10 @@ import (
 // 10 and 12 seconds.
 const shutdownTries = 5
 
+// answerPatience is how long an answer to a question that the daemon need not
+// think about is waited for. One that reads thousands of files is busy meanwhile.
+const answerPatience = time.Minute
+
 // daemon is the [Supervisor] behind the socket of the instance root: the
 // embedded one or the real supervisord, which are driven alike.
 type daemon struct {
@@ -29,6 +33,8 @@ type daemon struct {
 	log    *slog.Logger
 	conf   string
 	socket func() string
+	// patience is answerPatience, less in tests.
+	patience time.Duration
 	// updating makes updates follow one another: each reads all the files.
 	updating sync.Mutex
 }
@@ -36,7 +42,7 @@ type daemon struct {
 var _ Supervisor = (*daemon)(nil)
 
 func newDaemon(n *Node) *daemon {
-	return &daemon{node: n, cfg: &n.cfg, log: n.log, conf: n.supervisorConf(), socket: n.socketPath}
+	return &daemon{node: n, cfg: &n.cfg, log: n.log, conf: n.supervisorConf(), socket: n.socketPath, patience: answerPatience}
 }
 
 // call runs f with a client of the daemon.
@@ -88,7 +94,11 @@ func (d *daemon) answers(ctx context.Context) (bool, error) {
 	for try := range shutdownTries {
 		var state client.DaemonState
 		err := d.call(func(c *client.Client) (err error) {
-			state, err = c.State(ctx)
+			ctx, cancel := context.WithTimeoutCause(ctx, d.patience, errDeaf)
+			defer cancel()
+			if state, err = c.State(ctx); err != nil && errors.Is(context.Cause(ctx), errDeaf) {
+				err = errDeaf
+			}
 			return err
 		})
 		switch {
@@ -112,6 +122,9 @@ func (d *daemon) answers(ctx context.Context) (bool, error) {
 	}
 	return false, nil
 }
+
+// errDeaf tells that a daemon accepts calls without answering them.
+var errDeaf = errors.New("it does not answer (end it and run the pass again)")
 
 // isRefusal tells that nobody listens on the socket.
 func isRefusal(err error) bool {

@@ -56,7 +56,13 @@ func WithClock(now func() time.Time) Option {
 // WithBuilder adds a builder that is asked before the others whether a release
 // is of its kind.
 func WithBuilder(b Builder) Option {
-	return func(n *Node) error { n.builders = append(n.builders, b); return nil }
+	return func(n *Node) error {
+		if b == nil {
+			return errors.New("the builder is nil")
+		}
+		n.builders = append(n.builders, b)
+		return nil
+	}
 }
 
 // WithSupervisor replaces the daemon that keeps processes.
@@ -93,14 +99,13 @@ func New(cfg Config, opts ...Option) (*Node, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, log: slog.New(slog.DiscardHandler), now: time.Now, http: &http.Client{Transport: &http.Transport{
-		TLSHandshakeTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
-	}}}
+	n := &Node{cfg: cfg.clone()}
 	for _, opt := range opts {
 		if err := opt(n); err != nil {
 			return nil, err
 		}
 	}
+	n.complete()
 	if n.client == nil {
 		client, err := cfg.newClient(n.log)
 		if err != nil {
@@ -117,6 +122,21 @@ func New(cfg Config, opts ...Option) (*Node, error) {
 		n.promises = &promiseLauncher{n}
 	}
 	return n, nil
+}
+
+// complete fills in what no option has given.
+func (n *Node) complete() {
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	if n.now == nil {
+		n.now = time.Now
+	}
+	if n.http == nil {
+		n.http = &http.Client{Transport: &http.Transport{
+			TLSHandshakeTimeout: time.Minute, ResponseHeaderTimeout: time.Minute,
+		}}
+	}
 }
 
 // newClient makes the client that the configuration describes.

@@ -2,6 +2,7 @@ package slapgrid
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -58,11 +59,30 @@ func (c *Config) checkFields() error {
 		slices.Sort(missing)
 		return compatf("Missing mandatory parameters: %s", strings.Join(missing, ", "))
 	}
+	switch {
+	case c.Parallel < 0:
+		return fmt.Errorf("parallel: %d is not a number of jobs", c.Parallel)
+	case c.PromiseTimeout < 0:
+		return compatf("promise_timeout: %v is negative", c.PromiseTimeout)
+	case c.PartitionTimeout < 0:
+		return compatf("partition_timeout: %v is negative", c.PartitionTimeout)
+	}
 	switch c.Supervisor {
 	case "", SupervisorAuto, SupervisorEmbedded, SupervisorReal:
 		return nil
 	}
 	return fmt.Errorf("supervisor: '%s' is none of auto, embedded, supervisord", c.Supervisor)
+}
+
+// clone is a copy that shares nothing which the caller may still change.
+func (c Config) clone() Config {
+	c.NetworkCache = maps.Clone(c.NetworkCache)
+	for _, list := range []*[]string{
+		&c.Managers, &c.SupervisorCommand, &c.SupervisordCommand, &c.Environ, &c.OnlySoftware, &c.OnlyPartitions,
+	} {
+		*list = slices.Clone(*list)
+	}
+	return c
 }
 
 // complete fills in the defaults and makes the roots absolute.
