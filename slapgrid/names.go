@@ -12,13 +12,17 @@ import (
 const longestName = 200
 
 // checkName refuses names that would break the files and answers of the
-// supervisor, and with them the other partitions.
+// supervisor, and with them the other partitions. The real one expands percent
+// signs in the names of logs twice, so that they cannot be escaped for both.
 func checkName(name string) error {
 	unusable := func(r rune) bool {
-		return !unicode.IsPrint(r) || strings.ContainsRune(" \"'\\,:;[]", r)
+		return !unicode.IsPrint(r) || strings.ContainsRune(" \"'\\,:;[]%", r)
 	}
 	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, unusable) {
-		return fmt.Errorf("%q is no usable name: blanks, control characters and any of \"'\\,:;[] are not possible", name)
+		return fmt.Errorf("%q is no usable name: blanks, control characters and any of \"'\\,:;[]%% are not possible", name)
+	}
+	if strings.HasPrefix(name, "#") {
+		return fmt.Errorf("%q is no usable name: it would be a comment", name)
 	}
 	return nil
 }
