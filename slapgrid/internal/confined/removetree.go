@@ -7,35 +7,33 @@ import (
 	"math/rand/v2"
 	"os"
 	"path"
+	"syscall"
 )
 
 // deepest is how far RemoveTree goes down before it moves what is deeper to the
-// top: paths stay short however deep a tree its owner made.
+// top of the tree: paths stay short however deep a tree its owner made.
 const deepest = 8
 
 // RemoveTree removes a name and all below it, read-only directories included:
 // their mode is changed when that is what stands in the way. The directory
 // that holds the name keeps its mode. An absent name is fine.
 func (d *Dir) RemoveTree(name string) error {
-	r := remover{dir: d, top: path.Dir(name)}
-	if err := r.remove(name, 0); err != nil {
-		return err
-	}
-	for len(r.moved) > 0 {
-		next := r.moved[len(r.moved)-1]
-		r.moved = r.moved[:len(r.moved)-1]
-		if err := r.remove(next, 0); err != nil {
+	r := remover{dir: d, top: name}
+	for {
+		r.moved = false
+		err := r.remove(name, 0)
+		if !r.moved || err != nil && !errors.Is(err, syscall.ENOTEMPTY) {
 			return err
 		}
+		// What was moved to the top is listed now.
 	}
-	return nil
 }
 
 // remover is one call of RemoveTree.
 type remover struct {
 	dir   *Dir
-	top   string   // directory that holds the tree
-	moved []string // trees that were too deep, now in top
+	top   string // the tree
+	moved bool   // trees that were too deep are now in top
 }
 
 func (r *remover) remove(name string, depth int) error {
@@ -57,7 +55,7 @@ func (r *remover) remove(name string, depth int) error {
 	return r.dir.Delete(name)
 }
 
-// move puts a directory next to the tree, for later. Its owner has to be able
+// move puts a directory into the top of the tree, for later. Its owner has to be able
 // to write it, as its parent changes.
 func (r *remover) move(name string) error {
 	if err := r.dir.Chmod(name, 0o700); err != nil {
@@ -67,7 +65,7 @@ func (r *remover) move(name string) error {
 	if err := r.dir.Rename(name, to); err != nil {
 		return err
 	}
-	r.moved = append(r.moved, to)
+	r.moved = true
 	return nil
 }
 
