@@ -86,6 +86,9 @@ func (e *TimeoutError) Error() string {
 // see Result.ExitCode. A [TimeoutError], a cancelled context or a program that
 // cannot be started are; the result then holds what was written so far.
 func Run(ctx context.Context, c Command) (Result, error) {
+	if ctx.Err() != nil {
+		return Result{ExitCode: -1}, context.Cause(ctx)
+	}
 	cmd, err := c.prepare()
 	if err != nil {
 		return Result{ExitCode: -1}, err
