@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -156,4 +157,29 @@ func TestPromisesGetNoDescriptors(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, report.Err(), "pipe:")
 	require.NotContains(t, report.Err().Error(), "supervisord.conf")
+}
+
+// The user owns the directory and can give the agent's own files other names: a
+// time is not taken for a delay.
+func TestTimestampAsRetentionDelay(t *testing.T) {
+	b, _ := ofAnother(t)
+	require.NoError(t, os.Rename(b.partition(0, ".timestamp"), b.partition(0, ".slapos-retention-lock-delay")))
+	b.request(sr, "instance0", slap.StateDestroyed, nil)
+	require.Equal(t, slapgrid.ActionRemoved, b.usage(slapgrid.ExitOK).Outcomes[0].Action)
+}
+
+// A periodicity that does not fit is as long as can be, not short or endless.
+func TestPeriodicityThatDoesNotFit(t *testing.T) {
+	for _, seconds := range []string{"18446744074", "9223372037", "9223372036854775807"} {
+		b := deployable(t, 1, "echo x >> worked", slap.StateStopped)
+		b.write(filepath.Join(b.releaseDir(sr), "periodicity"), seconds, 0o644)
+		stamp := b.partition(0, ".timestamp")
+		b.instances(slapgrid.ExitOK, plain)
+		require.NoError(t, os.Chtimes(stamp, time.Time{}, time.Now().Add(-time.Hour)))
+		b.instances(slapgrid.ExitOK, plain)
+		require.Equal(t, "x\n", read(t, b.partition(0), "worked"), seconds)
+		require.NoError(t, os.Chtimes(stamp, time.Time{}, time.Now().Add(-101*365*24*time.Hour)))
+		b.instances(slapgrid.ExitOK, plain)
+		require.Equal(t, "x\nx\n", read(t, b.partition(0), "worked"), seconds)
+	}
 }

@@ -18,6 +18,13 @@ import (
 
 const day = 86400 // seconds
 
+// Delays are far below the times, in seconds since 1970, that are in other files
+// of the agent: the user of a partition cannot change these, but rename them.
+const (
+	epochSeconds = 1e9
+	longestDelay = 1e8 // days
+)
+
 // waitsForProcesses tells whether a process that the partition wants to see
 // ended before its destruction still runs.
 func (p *partition) waitsForProcesses(ctx context.Context) (bool, error) {
@@ -48,6 +55,13 @@ func (p *partition) retentionOver(ctx context.Context) (bool, error) {
 	delay, hasDelay, err := p.readNumber(ctx, retentionDelayFile)
 	if err != nil {
 		return false, err
+	}
+	if hasDelay && delay >= epochSeconds {
+		p.log.WarnContext(ctx, "what is no retention delay but a time is removed", "days", delay)
+		if err := p.files.RemoveTree(retentionDelayFile); err != nil {
+			return false, err
+		}
+		hasDelay = false
 	}
 	date, hasDate, err := p.readNumber(ctx, retentionDateFile)
 	if err != nil {

@@ -30,7 +30,7 @@ func (recordRetention) run(ctx context.Context, p *partition) error {
 		p.log.WarnContext(ctx, fmt.Sprintf("Retention delay value (%s) is not valid, ignoring.", text))
 		days = 0
 	}
-	return p.writeRetention(retentionDelayFile, days)
+	return p.writeRetention(retentionDelayFile, min(days, longestDelay))
 }
 
 // writeRetention writes a number for the owner of the software root, so that

@@ -92,5 +92,5 @@ func (p *partition) periodicity() (time.Duration, error) {
 		p.log.Error("Periodicity of the release is no number, it is removed", "file", path)
 		return fallback, p.forgetPeriodicity()
 	}
-	return time.Duration(seconds) * time.Second, nil
+	return time.Duration(max(-maxSeconds, min(seconds, maxSeconds))) * time.Second, nil
 }
