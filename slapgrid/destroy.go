@@ -123,6 +123,10 @@ func (p *partition) wipe(ctx context.Context) error {
 	if err := p.wipeStorage(); err != nil {
 		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
 	}
+	// Without its date the delay would count from now on, should this be interrupted.
+	if err := p.files.RemoveTree(retentionDelayFile); err != nil {
+		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
+	}
 	if err := p.files.Empty(nil); err != nil {
 		return compatf("I/O error while freeing partition (%s): %w", p.dir, err)
 	}

@@ -50,7 +50,7 @@ func (n *Node) Instances(ctx context.Context, o InstanceOptions) (*Report, error
 		return nil, err
 	}
 	var away atomic.Bool
-	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, list, &away, func(ctx context.Context, s *slap.ComputerPartition) Outcome {
+	report := &Report{Outcomes: runJobs(ctx, n.terminalLimit(o.BuildoutDebug), list, &away, nameOf, func(ctx context.Context, s *slap.ComputerPartition) Outcome {
 		outcome := n.instanceJob(ctx, s, o)
 		if isAway(outcome.Err) && ctx.Err() == nil {
 			away.Store(true)

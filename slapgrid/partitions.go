@@ -60,13 +60,20 @@ func (n *Node) distinct(ctx context.Context, all []*slap.ComputerPartition) []*s
 	})
 }
 
+// nameOf is how a partition is called in a report; empty if the master gives no
+// name.
+func nameOf(s *slap.ComputerPartition) string {
+	id, _ := s.ID()
+	return id
+}
+
 // prepare is what comes before a job on a partition: it is sorted out when it
 // is free, or when its directory is missing. An outcome that is not nil tells
 // so; otherwise the caller closes the partition.
 func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partition, *Outcome) {
 	p, err := n.newPartition(s)
 	if err != nil {
-		id, _ := s.ID()
+		id := nameOf(s)
 		n.log.ErrorContext(ctx, err.Error(), "partition", id)
 		if reportErr := s.ReportError(ctx, err.Error()); reportErr != nil {
 			n.log.ErrorContext(ctx, "Problem while reporting error, continuing:", "error", reportErr)

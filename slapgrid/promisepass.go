@@ -29,7 +29,7 @@ func (n *Node) Promises(ctx context.Context, o PromiseOptions) (*Report, error) 
 	if err != nil {
 		return nil, err
 	}
-	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, list, nil, n.promiseJob)}
+	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, list, nil, nameOf, n.promiseJob)}
 	if report.ExitCode() != ExitOK {
 		n.log.InfoContext(ctx, "Finished computer partitions.")
 		report.summarise(ctx, n.log)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,7 +50,7 @@ func (n *Node) Software(ctx context.Context, o SoftwareOptions) (*Report, error)
 	}
 	releases = n.distinctReleases(ctx, releases)
 	holders := directoryHolders(releases)
-	report := &Report{Outcomes: runJobs(ctx, n.cfg.Parallel, releases, nil, func(ctx context.Context, s *slap.SoftwareRelease) Outcome {
+	report := &Report{Outcomes: runJobs(ctx, n.terminalLimit(o.BuildoutDebug), releases, nil, (*slap.SoftwareRelease).URI, func(ctx context.Context, s *slap.SoftwareRelease) Outcome {
 		r := &release{node: n, slap: s, url: s.URI(), dir: n.releaseDirectory(s.URI()), options: o}
 		r.holder = holders[releaseKey(r.url)]
 		r.log = n.log.With("software", r.url)
@@ -181,7 +182,7 @@ func (n *Node) collectGarbage(ctx context.Context, releases []*slap.SoftwareRele
 			continue
 		}
 		n.log.InfoContext(ctx, fmt.Sprintf("Destroying garbage collected software folder %s ...", path))
-		if err := confined.RemoveAll(n.cfg.SoftwareRoot, entry.Name()); err != nil {
+		if err := removeReleaseDirectory(n.cfg.SoftwareRoot, entry.Name()); err != nil {
 			n.log.ErrorContext(ctx, err.Error())
 			continue
 		}
@@ -254,11 +255,27 @@ func (removeRelease) run(ctx context.Context, r *release) error {
 	}
 	r.log.InfoContext(ctx, fmt.Sprintf("Destroying '%s'...", r.url))
 	r.log.InfoContext(ctx, fmt.Sprintf("Removing path '%s'", r.dir))
-	if err := confined.RemoveAll(r.node.cfg.SoftwareRoot, filepath.Base(r.dir)); err != nil {
+	if err := removeReleaseDirectory(r.node.cfg.SoftwareRoot, filepath.Base(r.dir)); err != nil {
 		return compatf("I/O error while removing software (%s): %w", r.url, err)
 	}
 	r.log.InfoContext(ctx, fmt.Sprintf("Destroyed '%s'.", r.url))
 	return nil
+}
+
+// removeReleaseDirectory removes a release. It is not complete from the beginning
+// on: what an interruption leaves is not taken for the release.
+func removeReleaseDirectory(root, name string) error {
+	dir, err := confined.Open(root, confined.Owner{})
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if info, err := dir.Lstat(name); err == nil && info.IsDir() {
+		if err := dir.RemoveTree(name + "/" + completedFile); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return dir.RemoveTree(name)
 }
 
 // checkForcedCache refuses to build what the configuration wants only from

@@ -25,6 +25,14 @@ type usageJob struct {
 	err    error
 }
 
+// name is empty for what is no job.
+func (j *usageJob) name() string {
+	if j == nil {
+		return ""
+	}
+	return j.p.id
+}
+
 // Usage runs the report programs of the partitions, sends what they and the
 // node consumed to the master, and destroys the partitions that the master
 // wants destroyed. The error is about the pass as a whole; those of partitions
@@ -58,7 +66,7 @@ func (n *Node) Usage(ctx context.Context, _ UsageOptions) (*Report, error) {
 	n.collectUsage(ctx, jobs)
 	n.sendNodeUsage(ctx)
 	n.sendUsage(ctx, jobs)
-	destroyed := runJobs(ctx, n.cfg.Parallel, jobs, nil, func(ctx context.Context, j *usageJob) Outcome {
+	destroyed := runJobs(ctx, n.cfg.Parallel, jobs, nil, (*usageJob).name, func(ctx context.Context, j *usageJob) Outcome {
 		if j == nil {
 			return Outcome{}
 		}
@@ -76,7 +84,7 @@ func (n *Node) Usage(ctx context.Context, _ UsageOptions) (*Report, error) {
 
 // collectUsage runs the report programs and reads what they wrote.
 func (n *Node) collectUsage(ctx context.Context, jobs []*usageJob) {
-	runJobs(ctx, n.cfg.Parallel, jobs, nil, func(ctx context.Context, j *usageJob) Outcome {
+	runJobs(ctx, n.cfg.Parallel, jobs, nil, (*usageJob).name, func(ctx context.Context, j *usageJob) Outcome {
 		if j == nil {
 			return Outcome{}
 		}
