@@ -165,6 +165,9 @@ func (n *Node) EnsureSupervisor(ctx context.Context) error {
 	if err := n.WriteSupervisorConf(ctx); err != nil {
 		return err
 	}
+	if err := child.SealDescriptors(); err != nil {
+		return err
+	}
 	return n.supervisor.Ensure(ctx)
 }
 
