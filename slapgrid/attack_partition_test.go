@@ -183,3 +183,21 @@ func TestPeriodicityThatDoesNotFit(t *testing.T) {
 		require.Equal(t, "x\nx\n", read(t, b.partition(0), "worked"), seconds)
 	}
 }
+
+// A partition that the agent refuses to work in is stopped all the same when the
+// master wants that.
+func TestRefusedPartitionIsStopped(t *testing.T) {
+	for _, state := range []slap.State{slap.StateStopped, slap.StateDestroyed} {
+		b, _ := ofAnother(t)
+		require.True(t, b.supervisor.started("slappart0"))
+		require.NoError(t, os.Lchown(b.partition(0), 0, 0))
+		b.instances(slapgrid.ExitFailure, slapgrid.InstanceOptions{Force: true})
+		require.True(t, b.supervisor.started("slappart0"), "wanted, and left as it is")
+		b.request(sr, "instance0", state, nil)
+		_, err := b.node().Promises(t.Context(), slapgrid.PromiseOptions{})
+		require.NoError(t, err)
+		require.True(t, b.supervisor.started("slappart0"), "not the business of promises")
+		b.instances(slapgrid.ExitFailure, plain)
+		require.False(t, b.supervisor.started("slappart0"))
+	}
+}

@@ -70,6 +70,9 @@ func (n *Node) Instances(ctx context.Context, o InstanceOptions) (*Report, error
 func (n *Node) instanceJob(ctx context.Context, s *slap.ComputerPartition, o InstanceOptions) Outcome {
 	p, done := n.prepare(ctx, s)
 	if done != nil {
+		if p != nil {
+			p.stopAfterFailure(ctx)
+		}
 		return *done
 	}
 	defer p.close()

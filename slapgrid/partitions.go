@@ -68,8 +68,9 @@ func nameOf(s *slap.ComputerPartition) string {
 }
 
 // prepare is what comes before a job on a partition: it is sorted out when it
-// is free, or when its directory is missing. An outcome that is not nil tells
-// so; otherwise the caller closes the partition.
+// is free, or when its directory is missing or of the wrong user. An outcome that
+// is not nil tells so, and the partition, if there is one, is closed; otherwise
+// the caller closes it.
 func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partition, *Outcome) {
 	p, err := n.newPartition(s)
 	if err != nil {
@@ -97,7 +98,7 @@ func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partiti
 		p.log.ErrorContext(ctx, err.Error())
 		p.reportError(ctx, err)
 		o := p.outcome(ActionSkipped, err)
-		return nil, &o
+		return p, &o
 	}
 	if p.free() {
 		defer p.close()
@@ -110,7 +111,7 @@ func (n *Node) prepare(ctx context.Context, s *slap.ComputerPartition) (*partiti
 		p.log.ErrorContext(ctx, err.Error())
 		p.reportError(ctx, err)
 		o := p.outcome(ActionSkipped, err)
-		return nil, &o
+		return p, &o
 	}
 	return p, nil
 }
