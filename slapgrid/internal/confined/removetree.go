@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"os"
 	"path"
 	"syscall"
 )
@@ -108,17 +107,4 @@ func (r *remover) empty(name string, depth int) error {
 		}
 	}
 	return nil
-}
-
-// RemoveAll removes a whole tree by its path; see [Dir.RemoveTree].
-func RemoveAll(dir, name string) error {
-	d, err := Open(dir, Owner{})
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.RemoveTree(name)
 }
