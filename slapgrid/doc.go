@@ -57,7 +57,9 @@
 //
 // The owner of the software root and the users of partitions are not trusted: a
 // link, pipe or other file of theirs never makes the agent wait, nor read,
-// write or remove anything outside of the directory it works in.
+// write or remove anything outside of the directory it works in. Whoever asks for
+// releases is not either: local ones are read with the rights of the owner of the
+// software root.
 //
 // # Limits
 //
@@ -99,7 +101,8 @@
 //   - garbage collection spares available releases that are not selected;
 //   - bin/buildout without an interpreter line is run itself;
 //   - a retention delay that is no number counts as zero, with a warning; the
-//     files about it count only if they are the agent's own;
+//     files about it, .timestamp and the list of processes to wait for count only
+//     if they are the agent's own;
 //   - a partition that must not run is stopped even if nothing else of its
 //     processing succeeds;
 //   - report and destruction programs have the time limit of the partition, or
@@ -113,13 +116,16 @@
 //     session, without terminal, of their own;
 //   - what the master lists twice counts once; partitions that are called etc
 //     or var, and releases whose URL has control characters, are refused;
-//   - usage reports are removed once the master has taken them, text is
-//     escaped, and a failure is charged to each contributor;
+//   - usage reports are removed once the master has taken them, unless they were
+//     written anew, text is escaped, and a failure is charged to each contributor;
+//   - a forced build removes .completed first; of releases with one md5 the first
+//     keeps the directory, the others fail;
 //   - links in a destroyed partition are unlinked, never followed;
 //   - promises run in the order of their names; an executable that failed
 //     stays failed until it is due again; the files that only 1.6.10 wrote are
 //     neither written nor removed;
-//   - partitions and programs whose names would break the supervisor's files are refused;
+//   - partitions and programs whose names would break the supervisor's files are
+//     refused; of two programs with one name that of etc/service runs;
 //   - users unknown to the account database can run a node for themselves;
 //   - the supervisor is always told when a partition is started or stopped, as
 //     an agent that was killed may have changed its files without telling;
