@@ -1,6 +1,7 @@
 package slapgrid_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -136,4 +137,58 @@ func TestDestructionWhileSomethingWrites(t *testing.T) {
 		report, err := b.node().Usage(t.Context(), slapgrid.UsageOptions{})
 		return err == nil && report.Outcomes[0].Action == slapgrid.ActionRemoved
 	}, 10*time.Second, 100*time.Millisecond)
+}
+
+// pickyMaster refuses usage in which a text occurs.
+type pickyMaster struct {
+	status int
+	text   string
+	next   http.RoundTripper
+}
+
+func (m pickyMaster) RoundTrip(req *http.Request) (*http.Response, error) {
+	if filepath.Base(req.URL.Path) != "useComputer" {
+		return m.next.RoundTrip(req)
+	}
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(req.Body); err != nil {
+		return nil, err
+	}
+	if strings.Contains(parseForm(body.String())["use_string"], m.text) {
+		return answer(req, m.status, ""), nil
+	}
+	clone := req.Clone(req.Context())
+	clone.Body = readCloser{&body}
+	return m.next.RoundTrip(clone)
+}
+
+// A partition whose usage the master refuses does not keep that of the others
+// from it, nor them from their destruction.
+func TestUsageThatTheMasterRefuses(t *testing.T) {
+	for status, each := range map[int]bool{
+		http.StatusBadRequest: true, http.StatusRequestEntityTooLarge: true, http.StatusServiceUnavailable: false, http.StatusForbidden: false,
+	} {
+		b := deployable(t, 3, "true", slap.StateStopped)
+		b.instances(slapgrid.ExitOK, plain)
+		for i := range 3 {
+			b.write(b.partition(i, "var/xml_report/r.xml"), strings.Replace(consumption, "R&amp;D", fmt.Sprintf("of %d", i), 1), 0o644)
+			b.request(sr, fmt.Sprintf("instance%d", i), slap.StateDestroyed, nil)
+		}
+		b.calls.next = pickyMaster{status, "of 1", b.calls.next}
+		outcomes := b.usage(slapgrid.ExitOK).Outcomes
+		require.Equal(t, slapgrid.ActionKept, outcomes[1].Action)
+		require.FileExists(t, b.partition(1, "var/xml_report/r.xml"))
+		reports, err := b.master.Server.UsageReports(t.Context(), computer, 10)
+		require.NoError(t, err)
+		if !each {
+			require.Equal(t, slapgrid.ActionKept, outcomes[0].Action)
+			require.Empty(t, reports)
+			require.Len(t, b.calls.takeErrors(), 3)
+			continue
+		}
+		require.Equal(t, slapgrid.ActionRemoved, outcomes[0].Action, status)
+		require.Equal(t, slapgrid.ActionRemoved, outcomes[2].Action)
+		require.Len(t, reports, 2)
+		require.Len(t, b.calls.takeErrors(), 1)
+	}
 }

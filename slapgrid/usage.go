@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 
 	"github.com/slapos/slapos-go/slap"
@@ -112,9 +113,10 @@ func (j *usageJob) gather(ctx context.Context) error {
 	return errors.Join(err, j.collect(ctx))
 }
 
-// sendUsage sends the usage of all partitions as one journal. The partitions'
-// own reports are removed only once the master has accepted it. A failure is
-// charged to every partition that contributed.
+// sendUsage sends the usage of all partitions as one journal, and one by one if
+// the master refuses that: one partition must not stand in the way of all. The
+// partitions' own reports are removed only once the master has accepted them. A
+// failure is charged to every partition that contributed.
 func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
 	contributors := slices.DeleteFunc(slices.Clone(jobs), func(j *usageJob) bool {
 		return j == nil || len(j.movements) == 0
@@ -123,18 +125,37 @@ func (n *Node) sendUsage(ctx context.Context, jobs []*usageJob) {
 		return
 	}
 	err := n.postJournal(ctx, n.aggregate(contributors))
+	single := len(contributors) > 1 && isRefusedContent(err)
 	for _, j := range contributors {
-		if err != nil {
-			j.unsent = true
-			err := compatf("Cannot report usage for '%s': %w", j.p.id, err)
-			j.p.log.ErrorContext(ctx, err.Error())
-			j.p.reportError(ctx, err)
-			continue
+		if single {
+			err = n.postJournal(ctx, n.aggregate([]*usageJob{j}))
 		}
-		for _, f := range j.files {
-			if err := f.remove(); err != nil {
-				j.p.log.ErrorContext(ctx, "cannot remove a usage report that was sent", "file", f.name, "error", err)
-			}
+		j.sent(ctx, err)
+	}
+}
+
+// isRefusedContent tells that the master got or took nothing of a document because
+// of what is in it, or of its size.
+func isRefusedContent(err error) bool {
+	if errors.Is(err, errUnwritable) {
+		return true
+	}
+	e, ok := errors.AsType[*slap.Error](err)
+	return ok && slices.Contains([]int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity}, e.Status)
+}
+
+// sent removes the reports that the master has accepted, or tells why not.
+func (j *usageJob) sent(ctx context.Context, err error) {
+	if err != nil {
+		j.unsent = true
+		err = compatf("Cannot report usage for '%s': %w", j.p.id, err)
+		j.p.log.ErrorContext(ctx, err.Error())
+		j.p.reportError(ctx, err)
+		return
+	}
+	for _, f := range j.files {
+		if err := f.remove(); err != nil {
+			j.p.log.ErrorContext(ctx, "cannot remove a usage report that was sent", "file", f.name, "error", err)
 		}
 	}
 }
