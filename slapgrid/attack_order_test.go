@@ -3,6 +3,7 @@ package slapgrid_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,16 +18,22 @@ import (
 )
 
 // removals returns a function that lists what was removed from a directory since.
-func removals(t *testing.T, dir string) func() []string {
+func removals(t *testing.T, dir string) func() []string { return events(t, dir, unix.IN_DELETE) }
+
+// events returns a function that lists what happened to names in a directory since.
+func events(t *testing.T, dir string, kind uint32) func() []string {
 	t.Helper()
 	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Close(fd)) })
-	_, err = unix.InotifyAddWatch(fd, dir, unix.IN_DELETE)
+	_, err = unix.InotifyAddWatch(fd, dir, kind)
 	require.NoError(t, err)
 	return func() (removed []string) {
 		buffer := make([]byte, 64<<10)
 		n, err := unix.Read(fd, buffer)
+		if errors.Is(err, unix.EAGAIN) {
+			return nil
+		}
 		require.NoError(t, err)
 		for at := 0; at < n; {
 			length := int(buffer[at+12]) | int(buffer[at+13])<<8
@@ -71,6 +78,21 @@ func TestRetentionDelayGoesBeforeItsDate(t *testing.T) {
 	b.usage(slapgrid.ExitOK)
 	order := strings.Join(removed(), " ")
 	require.Less(t, strings.Index(order, "lock-delay"), strings.Index(order, "lock-date"), order)
+}
+
+// The profile of a partition gets its group before its name: what the user puts in
+// its place meanwhile must not get it, and an agent that is killed leaves a profile
+// that can be read.
+func TestProfileIsInPlaceWithItsGroup(t *testing.T) {
+	b, _ := ofAnother(t)
+	changed := events(t, b.partition(0), unix.IN_ATTRIB)
+	b.instances(slapgrid.ExitOK, slapgrid.InstanceOptions{Force: true})
+	require.NotContains(t, changed(), "buildout.cfg")
+	info, err := os.Stat(b.partition(0, "buildout.cfg"))
+	require.NoError(t, err)
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	require.True(t, ok)
+	require.Equal(t, []uint32{0, 1, 0o640}, []uint32{owner.Uid, owner.Gid, uint32(info.Mode())})
 }
 
 // Builds that talk to the terminal follow one another.

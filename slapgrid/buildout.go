@@ -268,13 +268,8 @@ func (b *buildoutBuilder) writeProfile(j InstanceJob, dir *confined.Dir, owner c
 		return err
 	}
 	content := append(append(template, "\n\n"...), b.profileTail(j)...)
-	if err := dir.Write("buildout.cfg", content, 0o640, false); err != nil {
-		return err
-	}
-	if os.Getuid() != 0 {
-		return nil
-	}
-	return dir.Lchown("buildout.cfg", os.Getuid(), owner.GID)
+	readers := confined.Dir{Root: dir.Root, Owner: confined.Owner{UID: os.Getuid(), GID: owner.GID}}
+	return readers.Write("buildout.cfg", content, 0o640, true)
 }
 
 // readTemplate reads the profile that a release has for its partitions.
