@@ -127,8 +127,12 @@ func TestDestructionWhileSomethingWrites(t *testing.T) {
 	b := deployable(t, 1, "true", slap.StateStarted)
 	b.instances(slapgrid.ExitOK, plain)
 	b.request(sr, "instance0", slap.StateDestroyed, nil)
+	for i := range 5000 { // their removal takes a while, in which the other goes on
+		b.write(b.partition(0, fmt.Sprintf("z/%d", i)), "", 0o644)
+	}
 	b.write(b.partition(0, "sbin/destroy"), "#!/bin/sh\n"+
-		"( i=0; while [ $i -lt 100000 ] && [ ! -e "+b.soft+"/stop ]; do i=$((i+1)); : > x$i; done ) > /dev/null 2>&1 &\n", 0o755)
+		"( i=0; while [ $i -lt 1000000 ] && [ ! -e "+b.soft+"/stop ]; do i=$((i+1)); : > x$((i%100)); done ) > /dev/null 2>&1 &\n"+
+		"while [ ! -e x99 ]; do sleep 0.01; done\n", 0o755)
 	report := b.usage(slapgrid.ExitFailure)
 	b.write(filepath.Join(b.soft, "stop"), "", 0o644)
 	require.Equal(t, slapgrid.ActionKept, report.Outcomes[0].Action)
