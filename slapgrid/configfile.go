@@ -196,7 +196,7 @@ func (v values) seconds(key string, fallback time.Duration) (time.Duration, erro
 	if text == "" {
 		return fallback, nil
 	}
-	n, err := strconv.Atoi(strings.TrimSpace(text))
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil {
 		return 0, compatf("%s: '%s' is not a whole number of seconds", key, text)
 	}
@@ -207,7 +207,7 @@ func (v values) seconds(key string, fallback time.Duration) (time.Duration, erro
 }
 
 // maxSeconds bounds times, in seconds: a hundred years.
-const maxSeconds = 100 * 365 * 24 * 3600
+const maxSeconds int64 = 100 * 365 * 24 * 3600
 
 // limit is seconds for a time that cannot be negative.
 func (v values) limit(key string, fallback time.Duration) (time.Duration, error) {

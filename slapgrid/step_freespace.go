@@ -33,7 +33,7 @@ func requireSpace(path string, required int64, option string) error {
 		}
 		at = filepath.Dir(at)
 	}
-	available := int64(st.Bavail) * st.Bsize
+	available := int64(st.Bavail) * int64(st.Bsize)
 	if available < required {
 		return compatf("Not enough space for %s: available %s, required %s (option '%s')",
 			path, formatSize(available), formatSize(required), option)

@@ -87,7 +87,7 @@ func (p *partition) periodicity() (time.Duration, error) {
 	if err != nil {
 		return fallback, nil // absent or unreadable: no wish of the release
 	}
-	seconds, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	seconds, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
 	if err != nil {
 		p.log.Error("Periodicity of the release is no number, it is removed", "file", path)
 		return fallback, p.forgetPeriodicity()
