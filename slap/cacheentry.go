@@ -258,13 +258,19 @@ func (e *cacheEntry) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	value := make([]byte, entryHeader, entryHeader+len(object)+len(e.body))
+	return seal(object, e.body), nil
+}
+
+// seal puts the two parts of an entry together, with what tells whether they are
+// whole.
+func seal(object, body []byte) []byte {
+	value := make([]byte, entryHeader, entryHeader+len(object)+len(body))
 	copy(value, entryMagic)
-	binary.BigEndian.PutUint64(value[entryHeader-12:], uint64(len(object)+len(e.body)))
+	binary.BigEndian.PutUint64(value[entryHeader-12:], uint64(len(object)+len(body)))
 	binary.BigEndian.PutUint32(value[entryHeader-4:], uint32(len(object)))
-	value = append(append(value, object...), e.body...)
+	value = append(append(value, object...), body...)
 	binary.BigEndian.PutUint32(value[len(entryMagic):], crc32.Checksum(value[len(entryMagic)+4:], checksums))
-	return value, nil
+	return value
 }
 
 // decodeEntry reads a value of the cache.
