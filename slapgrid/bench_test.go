@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/slapos/slapos-go/internal/testpeer"
 	"github.com/slapos/slapos-go/proxy/proxytest"
 	"github.com/slapos/slapos-go/slap"
 	"github.com/slapos/slapos-go/slapgrid"
@@ -29,7 +30,7 @@ const nobody = 65534
 
 func TestMain(m *testing.M) {
 	runAgentIfAsked()
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(testpeer.Settled{M: m})
 }
 
 // bench is a master with one node to run passes on.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/slapos/slapos-go/internal/testpeer"
 )
 
 // talkVariable makes that daemon print its log as well.
@@ -32,5 +34,5 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(testpeer.Settled{M: m})
 }

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(testpeer.Settled{M: m})
 }
 
 // newSite writes the configuration of a daemon with a few programs.

@@ -162,7 +162,8 @@ var oddDocuments = map[string]string{
 	`<!DOCTYPE m [<!ENTITY a "&b;"><!ENTITY b "&a;">]><marshal><string>&b;</string></marshal>`:                                                   "",
 	`<!DOCTYPE m [<!ENTITY a "<none/>">]><marshal>&a;</marshal>`:                                                                                 "entities expand to text only",
 	`<marshal>` + strings.Repeat("<list>", 900) + strings.Repeat("</list>", 900) + `</marshal>`:                                                  "",
-	`<marshal>` + strings.Repeat("<list>", 1000) + strings.Repeat("</list>", 1000) + `</marshal>`:                                                "depth is bounded",
+	`<marshal>` + strings.Repeat("<list>", 1001) + strings.Repeat("</list>", 1001) + `</marshal>`:                                                "",
+	`<marshal>` + strings.Repeat("<list>", 1002) + strings.Repeat("</list>", 1002) + `</marshal>`:                                                "depth is bounded",
 }
 
 const judgeText = `
