@@ -271,9 +271,32 @@ func TestPipeAsLog(t *testing.T) {
 	require.ErrorIs(t, err, unix.ENXIO)
 }
 
+// apartVariable names the test for which this process was started.
+const apartVariable = "SUPERVISE_TEST_APART"
+
+// apart runs a test in a process of its own, in which it is true: limits hold for all
+// of a process, also for the log that a test program keeps for the go command.
+func apart(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(apartVariable) == t.Name() {
+		return true
+	}
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), apartVariable+"="+t.Name())
+	said, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	require.Contains(t, string(said), "--- PASS: "+t.Name())
+	return false
+}
+
 // TestRotateOnAFullDisk: a copy that does not fit costs nothing of what is there,
 // however often it is tried.
 func TestRotateOnAFullDisk(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	c := logConfig{File: filepath.Join(t.TempDir(), "log"), MaxBytes: 10, Backups: 3}
 	for suffix, text := range map[string]string{"": "0123456789", ".1": "1", ".2": "2", ".3": "3"} {
 		require.NoError(t, os.WriteFile(c.File+suffix, []byte(text), 0o600))
@@ -340,6 +363,9 @@ func TestRecycledWatched(t *testing.T) {
 // TestWatchWithoutDescriptors: a process that cannot be looked at for want of
 // descriptors has not ended.
 func TestWatchWithoutDescriptors(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	other := stranger(t, nil, nil).Process.Pid
 	info, err := readProc(other)
 	require.NoError(t, err)
@@ -460,6 +486,9 @@ func TestInheritedDescriptors(t *testing.T) {
 
 // TestStateOnAFullDisk: a daemon whose state never found room is known to have run.
 func TestStateOnAFullDisk(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	cfg := &config{socket: "/nowhere", pidFile: filepath.Join(t.TempDir(), "pid")}
 	d := newDaemon(cfg, nil, slog.New(slog.DiscardHandler), &mainLog{})
 	signal.Ignore(syscall.SIGXFSZ)
