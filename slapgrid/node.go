@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/slapos/slapos-go/internal/descriptors"
 	"github.com/slapos/slapos-go/slap"
 	"github.com/slapos/slapos-go/slapgrid/internal/child"
 )
@@ -165,9 +166,6 @@ func (n *Node) EnsureSupervisor(ctx context.Context) error {
 	if err := n.WriteSupervisorConf(ctx); err != nil {
 		return err
 	}
-	if err := child.SealDescriptors(); err != nil {
-		return err
-	}
 	return n.supervisor.Ensure(ctx)
 }
 
@@ -191,7 +189,7 @@ func (n *Node) begin(ctx context.Context) error {
 	if err := n.checkRoots(); err != nil {
 		return err
 	}
-	if err := child.SealDescriptors(); err != nil {
+	if err := descriptors.Seal(); err != nil {
 		return err
 	}
 	if err := n.endSurvivors(ctx); err != nil {

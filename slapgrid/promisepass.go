@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/slapos/slapos-go/internal/descriptors"
 	"github.com/slapos/slapos-go/slap"
-	"github.com/slapos/slapos-go/slapgrid/internal/child"
 )
 
 // PromiseOptions tune [Node.Promises].
@@ -19,7 +19,7 @@ type PromiseOptions struct {
 // partitions are in the report, each as a *PromiseError.
 func (n *Node) Promises(ctx context.Context, o PromiseOptions) (*Report, error) {
 	n.log.InfoContext(ctx, "Processing promises...")
-	if err := child.SealDescriptors(); err != nil {
+	if err := descriptors.Seal(); err != nil {
 		return nil, err
 	}
 	if err := n.endSurvivors(ctx); err != nil {

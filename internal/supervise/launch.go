@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/slapos/slapos-go/internal/descriptors"
 	"github.com/slapos/slapos-go/internal/supervise/client"
 )
 
@@ -87,7 +88,7 @@ type launched struct {
 
 // start starts the daemon.
 func start(o LaunchOptions) (*launched, error) {
-	if err := sealDescriptors(); err != nil {
+	if err := descriptors.Seal(); err != nil {
 		return nil, err
 	}
 	fd, err := unix.MemfdCreate("supervisor-start", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/slapos/slapos-go/internal/atomicfile"
+	"github.com/slapos/slapos-go/internal/descriptors"
 	"github.com/slapos/slapos-go/internal/supervise/client"
 )
 
@@ -41,7 +42,7 @@ type Options struct {
 // ends it, SIGHUP begins it again and SIGUSR2 opens its log file again, as with
 // supervisord.
 func Run(ctx context.Context, o Options) error {
-	if err := sealDescriptors(); err != nil {
+	if err := descriptors.Seal(); err != nil {
 		return err
 	}
 	signals := make(chan os.Signal, 8)

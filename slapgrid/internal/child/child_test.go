@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/slapos/slapos-go/internal/descriptors"
 )
 
 func TestMain(m *testing.M) {
@@ -157,7 +159,7 @@ func TestNoDescriptorLeaks(t *testing.T) {
 	leak, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0) // not close on exec
 	require.NoError(t, err)
 	defer syscall.Close(leak)
-	require.NoError(t, SealDescriptors())
+	require.NoError(t, descriptors.Seal())
 	script := "i=3; while [ $i -lt 64 ]; do [ -e /proc/$$/fd/$i ] && echo $i; i=$((i+1)); done"
 	res, err := Run(context.Background(), sh(script))
 	require.NoError(t, err)

@@ -1,4 +1,5 @@
-package supervise
+// Package descriptors keeps open files from programs that are started.
+package descriptors
 
 import (
 	"fmt"
@@ -9,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sealDescriptors keeps what this process inherited, but for the standard streams,
-// from what it starts: a daemon, or its programs, would hold a lock or a pipe of the
-// shell that somebody began with for as long as they run.
-func sealDescriptors() error {
+// Seal keeps what this process inherited, but for the standard streams, from what it
+// starts: a daemon, or its programs, would hold a lock or a pipe of the shell that
+// somebody began with for as long as they run.
+func Seal() error {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return fmt.Errorf("inherited descriptors: %w", err)
