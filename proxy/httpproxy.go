@@ -117,15 +117,15 @@ func mayShow(host string, address netip.Addr) bool {
 // address by IPv4.
 var secretsOfAmazon = netip.MustParseAddr("fd00:ec2::254")
 
-// hiding are the networks whose addresses hold one of IPv4, with its place: gateways
+// hidingIPv4 are the networks whose addresses hold one of IPv4, with its place: gateways
 // lead to it.
-var hiding = map[netip.Prefix]int{
+var hidingIPv4 = map[netip.Prefix]int{
 	netip.MustParsePrefix("64:ff9b::/96"): 12, netip.MustParsePrefix("::/96"): 12, netip.MustParsePrefix("2002::/16"): 2,
 }
 
 // hiddenAddress is the address of IPv4 that one of IPv6 stands for.
 func hiddenAddress(address netip.Addr) (netip.Addr, bool) {
-	for network, at := range hiding {
+	for network, at := range hidingIPv4 {
 		if network.Contains(address) && !address.IsLoopback() && !address.IsUnspecified() {
 			bytes := address.As16()
 			return netip.AddrFrom4([4]byte(bytes[at : at+4])), true

@@ -80,13 +80,12 @@ func (d *schemaDialer) dial(ctx context.Context, network, address string) (net.C
 	return dialer.DialContext(ctx, network, address)
 }
 
-// notPublic are networks beyond what net/netip knows: shared and reserved ones,
-// and those that hide an IPv4 address in an IPv6 one.
+// notPublic are networks beyond what net/netip and hidingIPv4 know: shared and
+// reserved ones, and others that hide an IPv4 address.
 var notPublic = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
 	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2002::/16"),
-	netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("::/96"), netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/32"), netip.MustParsePrefix("fec0::/10"),
 }
 
 // isPublic refuses addresses that only this machine or its network reaches.
@@ -97,7 +96,8 @@ func isPublic(address string) error {
 	}
 	ip := a.Addr().Unmap()
 	within := func(p netip.Prefix) bool { return p.Contains(ip) }
-	if !ip.IsGlobalUnicast() || ip.IsPrivate() || slices.ContainsFunc(notPublic, within) {
+	_, hidden := hiddenAddress(ip)
+	if !ip.IsGlobalUnicast() || ip.IsPrivate() || hidden || slices.ContainsFunc(notPublic, within) {
 		return fmt.Errorf("%s is no public address: name its host in the schema hosts of this master if it may be read", ip)
 	}
 	return nil
