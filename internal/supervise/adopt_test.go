@@ -311,6 +311,16 @@ func TestStaleSocket(t *testing.T) {
 	require.NoError(t, os.Remove(socket))
 }
 
+// becomesAbsent waits until a daemon that was told to end has put its files away.
+func (s *site) becomesAbsent(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, errPID := os.Stat(s.dir + "/supervisord.pid")
+		_, errSocket := os.Stat(s.dir + "/sv.sock")
+		return errPID != nil && errSocket != nil
+	}, time.Minute, 20*time.Millisecond)
+}
+
 // TestTerminate: SIGTERM is a shutdown, for both daemons.
 func TestTerminate(t *testing.T) {
 	for name, launch := range implementations() {
@@ -324,11 +334,7 @@ func TestTerminate(t *testing.T) {
 			daemon, err := s.client.PID(t.Context())
 			require.NoError(t, err)
 			require.NoError(t, syscall.Kill(daemon, syscall.SIGTERM))
-			require.Eventually(t, func() bool {
-				_, errPID := os.Stat(s.dir + "/supervisord.pid")
-				_, errSocket := os.Stat(s.dir + "/sv.sock")
-				return errPID != nil && errSocket != nil
-			}, time.Minute, 20*time.Millisecond)
+			s.becomesAbsent(t)
 			_, err = os.Stat("/proc/" + strconv.Itoa(pid))
 			require.Error(t, err)
 		})
@@ -381,11 +387,7 @@ func TestSignals(t *testing.T) {
 			require.Equal(t, client.Stopped, s.info(t, "part:a").State)
 
 			require.NoError(t, syscall.Kill(daemon, syscall.SIGQUIT))
-			require.Eventually(t, func() bool {
-				_, errPID := os.Stat(s.dir + "/supervisord.pid")
-				_, errSocket := os.Stat(s.dir + "/sv.sock")
-				return errPID != nil && errSocket != nil
-			}, time.Minute, 20*time.Millisecond)
+			s.becomesAbsent(t)
 		})
 	}
 }

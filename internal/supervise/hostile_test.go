@@ -291,6 +291,18 @@ func apart(t *testing.T) bool {
 	return false
 }
 
+// limited calls f with a limit on all of this process.
+func limited(t *testing.T, resource int, most uint64, f func()) {
+	t.Helper()
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(resource, &limit))
+	require.NoError(t, unix.Setrlimit(resource, &unix.Rlimit{Cur: most, Max: limit.Max}))
+	f()
+	require.NoError(t, unix.Setrlimit(resource, &limit))
+}
+
 // TestRotateOnAFullDisk: a copy that does not fit costs nothing of what is there,
 // however often it is tried.
 func TestRotateOnAFullDisk(t *testing.T) {
@@ -301,17 +313,13 @@ func TestRotateOnAFullDisk(t *testing.T) {
 	for suffix, text := range map[string]string{"": "0123456789", ".1": "1", ".2": "2", ".3": "3"} {
 		require.NoError(t, os.WriteFile(c.File+suffix, []byte(text), 0o600))
 	}
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var limit unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &limit))
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 5, Max: limit.Max}))
-	for range 3 {
-		rotated, err := rotateLog(c)
-		require.ErrorIs(t, err, unix.EFBIG)
-		require.False(t, rotated)
-	}
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &limit))
+	limited(t, unix.RLIMIT_FSIZE, 5, func() {
+		for range 3 {
+			rotated, err := rotateLog(c)
+			require.ErrorIs(t, err, unix.EFBIG)
+			require.False(t, rotated)
+		}
+	})
 	require.Equal(t, "0123456789", content(t, c.File))
 	require.Equal(t, "1", content(t, c.File+".1"))
 	require.Equal(t, "2", content(t, c.File+".2"))
@@ -369,14 +377,13 @@ func TestWatchWithoutDescriptors(t *testing.T) {
 	other := stranger(t, nil, nil).Process.Pid
 	info, err := readProc(other)
 	require.NoError(t, err)
-	var limit unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
-	w := newWatcher(other, info.ticks)
+	var w *watcher
 	ended := make(chan bool, 1)
-	go func() { ended <- w.wait() }()
-	time.Sleep(3 * pollInterval)
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	limited(t, unix.RLIMIT_NOFILE, 0, func() {
+		w = newWatcher(other, info.ticks)
+		go func() { ended <- w.wait() }()
+		time.Sleep(3 * pollInterval)
+	})
 	w.close()
 	require.False(t, <-ended)
 }
@@ -491,14 +498,8 @@ func TestStateOnAFullDisk(t *testing.T) {
 	}
 	cfg := &config{socket: "/nowhere", pidFile: filepath.Join(t.TempDir(), "pid")}
 	d := newDaemon(cfg, nil, slog.New(slog.DiscardHandler), &mainLog{})
-	signal.Ignore(syscall.SIGXFSZ)
-	defer signal.Reset(syscall.SIGXFSZ)
-	var limit unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &limit))
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: 0, Max: limit.Max}))
 	d.dirty = true
-	d.flush()
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &limit))
+	limited(t, unix.RLIMIT_FSIZE, 0, d.flush)
 	require.True(t, d.dirty)
 	left, err := readState(cfg.stateFile())
 	require.NoError(t, err)
