@@ -59,22 +59,42 @@ func (l *Ledger) EndSurvivors(ctx context.Context) ([]Survivor, error) {
 // family are the processes of one run by their number.
 type family map[int]process
 
-// end ends the processes of runs and returns those that are still there.
+// end ends the processes of runs and returns those that are still there. One that
+// was signalled is waited for, also when nothing tells any more whose it was.
 func (l *Ledger) end(ctx context.Context, notes []*note) map[*note]family {
+	ended := map[*note]family{}
 	deadline := time.Now().Add(survivorPatience)
 	for {
-		left := suspend(notes)
-		for n, processes := range left {
+		found := suspend(notes)
+		for n, processes := range found {
 			l.Log.DebugContext(ctx, "what is left of a program is ended", "directory", n.Dir, "processes", len(processes))
-			for _, p := range processes {
+			if ended[n] == nil {
+				ended[n] = family{}
+			}
+			for pid, p := range processes {
 				p.signal(syscall.SIGKILL)
+				ended[n][pid] = p
 			}
 		}
-		if len(left) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
+		left := living(ended)
+		if len(found)+len(left) == 0 || time.Now().After(deadline) || ctx.Err() != nil {
 			return left
 		}
 		time.Sleep(survivorPoll)
 	}
+}
+
+// living are those processes that are still there; runs without any are left out.
+func living(families map[*note]family) map[*note]family {
+	left := map[*note]family{}
+	for n, f := range families {
+		f = maps.Clone(f)
+		maps.DeleteFunc(f, func(_ int, p process) bool { return !p.lives() })
+		if len(f) > 0 {
+			left[n] = f
+		}
+	}
+	return left
 }
 
 // suspend stops the processes of runs, again and again until there are no new
